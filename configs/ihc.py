@@ -1,0 +1,77 @@
+"""The embedded default: stained colon tissue, stain-negative or -positive."""
+
+from jaxstyle.config import (
+    ClassifierConfig,
+    Config,
+    DataConfig,
+    EncoderConfig,
+    EvaluationConfig,
+    GanConfig,
+    WalkConfig,
+)
+
+
+def get_config(variant: str = "") -> Config:
+    """The config; `tiny` trains in seconds, for tests."""
+    config = Config(
+        name="ihc",
+        data=DataConfig(
+            source="ihc",
+            resolution=32,
+            channels=3,
+            class_names=("stain-negative", "stain-positive"),
+            # Tissue has no up or down.
+            flip_horizontal=True,
+            flip_vertical=True,
+            rotate90=True,
+        ),
+        classifier=ClassifierConfig(widths=(16, 32, 64), epochs=12),
+        gan=GanConfig(
+            z_dim=512,
+            w_dim=512,
+            mapping_layers=4,
+            channel_base=1024,
+            channel_max=64,
+            batch_size=32,
+            kimg=40,
+            ema_kimg=5,
+            r1_gamma=0.1,
+            w_avg_decay=0.995,
+        ),
+        encoder=EncoderConfig(widths=(32, 64, 128), kimg=40, adapt_kimg=10),
+    )
+    if variant == "tiny":
+        tiny(config)
+    elif variant:
+        raise ValueError(f"configs/ihc.py has no variant {variant!r}: use tiny")
+    return config
+
+
+def tiny(config: Config) -> None:
+    """Shrinks a config so that every stage takes seconds."""
+    config.classifier = ClassifierConfig(
+        widths=(8, 16), batch_size=32, epochs=2
+    )
+    config.gan = GanConfig(
+        z_dim=16,
+        w_dim=16,
+        mapping_layers=2,
+        channel_base=256,
+        channel_max=8,
+        batch_size=8,
+        kimg=0.256,
+        checkpoint_kimg=0.128,
+        sample_kimg=0.128,
+        r1_gamma=0.1,
+    )
+    config.encoder = EncoderConfig(
+        widths=(8, 16),
+        batch_size=8,
+        kimg=0.256,
+        adapt_kimg=0.128,
+        checkpoint_kimg=0.128,
+    )
+    config.walk = WalkConfig(batch_size=8, limit=6, refinements=1)
+    config.direction.samples = 128
+    config.direction.bootstraps = 10
+    config.evaluation = EvaluationConfig(samples=64, bootstraps=50)

@@ -1,0 +1,256 @@
+"""TFDS builders: any source of images as array_record, without TensorFlow.
+
+Records keep the order of the source. The builders generate file by file
+(`ShardBasedBuilder`): the better known `GeneratorBasedBuilder` sorts each
+split, and does so with TensorFlow from 1 GB on. 8-bit images are `Image` features
+(PNG, lossless); others are `Tensor` features, which TFDS can read back
+without TensorFlow where 16-bit PNGs cannot be.
+"""
+
+import contextlib
+import csv
+import functools
+import io
+import logging
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+from tensorflow_datasets.core.dataset_builder import ShardBasedBuilder
+
+from jaxstyle import config as config_lib
+from jaxstyle import run_log
+from jaxstyle.data import folder, ihc, npz, records, splits, threads
+from jaxstyle.data.problems import DataError
+
+VERSION = "1.0.0"
+INDEX = "index.csv"
+INDEX_COLUMNS = ("split", "id", "label", "group", "height", "width")
+
+# TFDS keeps the records of a file in memory until it is written.
+SHARD_BYTES = 64 * 2**20
+
+
+class _Builder(ShardBasedBuilder, skip_registration=True):
+    """Writes a `records.Source`.
+
+    Args:
+      source: the images.
+      data: their resolution and channels.
+      data_dir: where TFDS makes its `<name>/<version>` folder.
+    """
+
+    VERSION = tfds.core.Version(VERSION)
+    # Nothing is downloaded, so there are no checksums to look for; the
+    # search for them needs a package that TFDS 4.9.10 does not ask for.
+    url_infos = None
+
+    def __init__(
+        self,
+        source: records.Source,
+        data: config_lib.DataConfig,
+        data_dir: Path,
+    ) -> None:
+        self.source, self.data = source, data
+        self.sizes: dict[int, tuple[int, int]] = {}
+        self.unreadable: list[tuple[int, str]] = []
+        self._progress = run_log.Progress(
+            "prepare data", len(source.entries), "images"
+        )
+        super().__init__(data_dir=data_dir, file_format="array_record")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        """Declares the features of a record."""
+        side = self.data.resolution
+        shape = (side, side, self.data.channels)
+        if self.source.dtype == np.uint8:
+            image = tfds.features.Image(shape=shape, encoding_format="png")
+        else:
+            image = tfds.features.Tensor(
+                shape=shape,
+                dtype=self.source.dtype.type,
+                encoding=tfds.features.Encoding.ZLIB,
+            )
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": image,
+                    "id": tfds.features.Text(),
+                    "label": tfds.features.Scalar(np.int32),
+                    "group": tfds.features.Text(),
+                    "size": tfds.features.Tensor(shape=(2,), dtype=np.int32),
+                }
+            ),
+            disable_shuffling=True,
+        )
+
+    def _shard_iterators_per_split(
+        self, dl_manager: Any
+    ) -> dict[str, list[Callable[[], Iterator[tuple[int, Any]]]]]:
+        """For each split the generators of its files, in order."""
+        del dl_manager
+        shape = (self.data.resolution, self.data.resolution, self.data.channels)
+        bytes_each = math.prod(shape) * self.source.dtype.itemsize
+        size = max(1, SHARD_BYTES // bytes_each)
+        shards = {}
+        for name in splits.NAMES:
+            wanted = [
+                number
+                for number, entry in enumerate(self.source.entries)
+                if entry.split == name
+            ]
+            shards[name] = [
+                functools.partial(self._examples, wanted[start : start + size])
+                for start in range(0, len(wanted), size)
+            ]
+        return shards
+
+    def _examples(self, wanted: list[int]) -> Iterator[tuple[int, Any]]:
+        """Yields (key, record) in the order of the source."""
+        loaded = threads.in_order(self._load, wanted)
+        for number, sample in zip(wanted, loaded, strict=True):
+            entry = self.source.entries[number]
+            self.sizes[number] = sample.size
+            self._progress.update(len(self.sizes))
+            yield (
+                place * spread,
+                {
+                    "image": self._encoded(sample.image),
+                    "id": entry.id,
+                    "label": entry.label,
+                    "group": entry.group,
+                    "size": np.asarray(sample.size, np.int32),
+                },
+            )
+
+    def _load(self, number: int) -> records.Sample:
+        # A bad image is noted and stands in as black, so that the rest is
+        # checked too; the build is thrown away at the end.
+        try:
+            return self.source.load(number)
+        except ValueError as error:
+            self.unreadable.append((number, str(error)))
+            side = self.data.resolution
+            blank = np.zeros((side, side, self.data.channels), np.float32)
+            return records.Sample(blank, (0, 0))
+
+    def _encoded(self, image: np.ndarray) -> Any:
+        pixels = records.to_stored(image, self.source.dtype)
+        if pixels.dtype != np.uint8:
+            return pixels
+        file = io.BytesIO()
+        grey = pixels.shape[-1] == 1
+        Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "PNG")
+        return file.getvalue()
+
+
+class IhcTiles(_Builder):
+    """The embedded stained tissue."""
+
+
+class Npz(_Builder):
+    """Arrays in an npz file."""
+
+
+class Folder(_Builder):
+    """Image files listed in a CSV manifest."""
+
+
+BUILDERS: dict[str, type[_Builder]] = {
+    "ihc": IhcTiles,
+    "npz": Npz,
+    "folder": Folder,
+}
+_SOURCES: dict[str, Callable[[config_lib.Config], records.Source]] = {
+    "ihc": ihc.open_source,
+    "npz": npz.open_source,
+    "folder": folder.open_source,
+}
+
+
+def dataset_path(data: config_lib.DataConfig, directory: Path) -> Path:
+    """The TFDS folder that `build` writes under `directory`."""
+    return directory / BUILDERS[data.source].name / VERSION
+
+
+def open_source(config: config_lib.Config) -> records.Source:
+    """The source that the config names, checked.
+
+    Raises:
+      DataError: listing all that is wrong with it.
+    """
+    return _SOURCES[config.data.source](config)
+
+
+def build(
+    source: records.Source, data: config_lib.DataConfig, directory: Path
+) -> None:
+    """Writes a source to `directory`, which appears only when it is whole.
+
+    Raises:
+      DataError: listing every unreadable image.
+    """
+    draft = directory.with_name(directory.name + ".building")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        draft.mkdir(parents=True)
+        builder = BUILDERS[data.source](source, data, draft)
+        with _quiet():
+            builder.download_and_prepare(
+                download_config=tfds.download.DownloadConfig(
+                    try_download_gcs=False
+                )
+            )
+        if builder.unreadable:
+            found = [text for _, text in sorted(builder.unreadable)]
+            raise DataError(source.origin, found)
+        _check_counts(source, dataset_path(data, draft))
+        _write_index(source, builder.sizes, draft / INDEX)
+        # TFDS makes it, though nothing is downloaded.
+        shutil.rmtree(draft / "downloads", ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
+        draft.rename(directory)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    # TFDS prints to stdout and draws bars; `Progress` tells what there is.
+    tfds.disable_progress_bar()
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        yield
+    logging.debug("%s", printed.getvalue())
+
+
+def _check_counts(source: records.Source, path: Path) -> None:
+    builder = tfds.builder_from_directory(path)
+    for name in splits.NAMES:
+        expected = sum(entry.split == name for entry in source.entries)
+        written = len(builder.as_data_source(split=name))  # type: ignore
+        if written != expected:
+            raise RuntimeError(
+                f"{path}: {written} records were written to {name!r} instead "
+                f"of {expected}; is the disk full?"
+            )
+
+
+def _write_index(
+    source: records.Source, sizes: dict[int, tuple[int, int]], path: Path
+) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(INDEX_COLUMNS)
+        for number, entry in enumerate(source.entries):
+            writer.writerow(
+                (
+                    *(entry.split, entry.id, entry.label, entry.group),
+                    *sizes[number],
+                )
+            )

@@ -1,0 +1,243 @@
+"""Image files into arrays: PNG, JPEG and TIFF, 8 or 16 bit, grey or RGB.
+
+TIFF also in 32 bits and floats. Alpha is composited on black, palettes
+become RGB, one bit becomes 0 and 255, and pictures are turned upright as
+their orientation tag says. CMYK and stacks of images are refused.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from jaxstyle.data import png16
+
+_TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_ORIENTATION = 274
+_GREY, _COLOUR = ("1", "L", "LA", "I;16", "I;16B", "I"), ("P", "RGB", "RGBA")
+
+
+class FormatError(ValueError):
+    """An image file cannot be used; the message names it and says why."""
+
+
+class Header(NamedTuple):
+    """What a file says about itself.
+
+    Attributes:
+      dtype: type of its pixels.
+      height: in pixels, as stored.
+      width: in pixels, as stored.
+    """
+
+    dtype: np.dtype
+    height: int
+    width: int
+
+
+def probe(path: Path) -> Header:
+    """Reads the header alone.
+
+    Raises:
+      FormatError: naming the file, if it is no image that `read` takes.
+    """
+    return _guarded(_probe, path)
+
+
+def read(path: Path) -> np.ndarray:
+    """Reads an image file: [H, W, 1 or 3] in the file's own number type.
+
+    Raises:
+      FormatError: naming the file, if it is missing, damaged, truncated or
+        of a kind that is not supported.
+    """
+    return _guarded(_read, path)
+
+
+def _guarded(function: Any, path: Path) -> Any:
+    try:
+        return function(path)
+    except FileNotFoundError:
+        raise FormatError(f"{path} does not exist") from None
+    except _Refused as error:
+        raise FormatError(f"{path} {error}") from error
+    # Decoders raise anything on damaged bytes, IndexError and SyntaxError
+    # included, and a folder of thousands must not end at one such file.
+    except Exception as error:
+        raise FormatError(
+            f"{path} cannot be read as an image ({error})"
+        ) from error
+
+
+class _Refused(ValueError):
+    """A reason that reads on after the file's name."""
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(26)
+
+
+def _probe(path: Path) -> Header:
+    head = _head(path)
+    if head.startswith(_TIFF_HEADS):
+        with tifffile.TiffFile(path) as tiff:
+            page = _only_page(tiff)
+            return Header(
+                np.dtype(page.dtype), page.imagelength, page.imagewidth
+            )
+    if png16.applies_to(head):
+        height, width, _ = png16.shape(head)
+        return Header(np.dtype(np.uint16), height, width)
+    with _open(path) as image:
+        deep = image.mode.startswith("I")
+        dtype = np.dtype(np.uint16 if deep else np.uint8)
+        return Header(dtype, image.height, image.width)
+
+
+def _read(path: Path) -> np.ndarray:
+    head = _head(path)
+    if head.startswith(_TIFF_HEADS):
+        return _read_tiff(path)
+    if png16.applies_to(head):
+        pixels = png16.decode(path)
+        alpha = pixels.shape[-1] in (2, 4)
+        return _on_black(pixels) if alpha else pixels
+    with _open(path) as image:
+        pixels = _from_pillow(image)
+        return _upright(pixels, image.getexif().get(_ORIENTATION, 1))
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        image = Image.open(path, formats=("PNG", "JPEG"))
+    except Image.UnidentifiedImageError:
+        raise _Refused("is no PNG, JPEG or TIFF image") from None
+    reason = ""
+    if image.mode not in (*_GREY, *_COLOUR):
+        reason = f"is {image.mode}; save it as grey or RGB"
+    elif image.format == "PNG" and getattr(image, "n_frames", 1) > 1:
+        reason = "is an animation; save the frame that you mean"
+    if reason:
+        image.close()
+        raise _Refused(reason)
+    return image
+
+
+def _from_pillow(image: Image.Image) -> np.ndarray:
+    transparent = image.info.get("transparency")
+    if image.mode.startswith("I"):
+        # Older Pillows open 16-bit greys as 32-bit integers.
+        pixels = np.array(image).astype(np.uint16)[..., None]
+        if transparent is not None:
+            pixels[pixels == transparent] = 0
+        return pixels
+    grey = image.mode in _GREY
+    if transparent is not None or image.mode in ("LA", "RGBA"):
+        return _on_black(np.asarray(image.convert("LA" if grey else "RGBA")))
+    pixels = np.asarray(image.convert("L" if grey else "RGB"))
+    return pixels[..., None] if grey else pixels
+
+
+def _on_black(pixels: np.ndarray) -> np.ndarray:
+    """[H, W, C + alpha] -> [H, W, C], alpha's range that of the type."""
+    if np.issubdtype(pixels.dtype, np.floating):
+        return pixels[..., :-1] * pixels[..., -1:]
+    opaque = np.iinfo(pixels.dtype).max
+    share = pixels[..., -1:] / opaque
+    return np.rint(pixels[..., :-1] * share).astype(pixels.dtype)
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Undoes TIFF/EXIF orientation 1 to 8 (TIFF 6.0, section 8, tag 274)."""
+    if orientation >= 5:
+        pixels = np.swapaxes(pixels, 0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
+def _only_page(tiff: tifffile.TiffFile) -> Any:
+    if len(tiff.pages) != 1:
+        raise _Refused(
+            f"holds {len(tiff.pages)} images; save the one that you mean"
+        )
+    page: Any = tiff.pages[0]
+    if page.photometric.name not in (
+        *("MINISBLACK", "MINISWHITE", "RGB", "PALETTE", "YCBCR"),
+    ):
+        raise _Refused(f"is {page.photometric.name}; save it as grey or RGB")
+    if page.bitspersample not in (1, 8, 16, 32, 64):
+        raise _Refused(
+            f"has {page.bitspersample} bits a sample; save it in 8 or 16"
+        )
+    size = tiff.filehandle.size
+    ends = zip(page.dataoffsets, page.databytecounts, strict=True)
+    if any(start + count > size for start, count in ends):
+        raise _Refused("is truncated")
+    return page
+
+
+def _read_tiff(path: Path) -> np.ndarray:
+    with tifffile.TiffFile(path) as tiff:
+        page = _only_page(tiff)
+        kind = page.photometric.name
+        if kind == "YCBCR":
+            return _tiff_by_pillow(path, page)
+        try:
+            pixels = page.asarray()
+        except ValueError as error:
+            # tifffile unpacks LZW and JPEG only with imagecodecs; Pillow
+            # does so in 8 bits.
+            if "imagecodecs" not in str(error):
+                raise
+            return _tiff_by_pillow(path, page)
+        if "S" in page.axes:
+            pixels = np.moveaxis(pixels, page.axes.index("S"), -1)
+        else:
+            pixels = pixels[..., None]
+        tag = page.tags.get(_ORIENTATION)
+        pixels = _tiff_colours(pixels, page, kind)
+        return _upright(pixels, int(tag.value) if tag else 1)
+
+
+def _tiff_colours(pixels: np.ndarray, page: Any, kind: str) -> np.ndarray:
+    if pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.uint8) * np.uint8(255)
+    if kind == "PALETTE":
+        # The map is uint16 [3, entries].
+        return (page.colormap.T[pixels[..., 0]] >> 8).astype(np.uint8)
+    if kind == "MINISWHITE":
+        if not np.issubdtype(pixels.dtype, np.unsignedinteger):
+            raise _Refused(f"is {pixels.dtype} with white as its minimum")
+        pixels = np.iinfo(pixels.dtype).max - pixels
+    colours = 3 if kind == "RGB" else 1
+    extra = tuple(int(value) for value in page.extrasamples)
+    if pixels.shape[-1] == colours:
+        return pixels
+    # 1: alpha already multiplied into the colours; 2: not yet.
+    if pixels.shape[-1] != colours + 1 or extra not in ((1,), (2,)):
+        raise _Refused(
+            f"has {pixels.shape[-1]} channels; save it as grey or RGB"
+        )
+    return pixels[..., :-1] if extra == (1,) else _on_black(pixels)
+
+
+def _tiff_by_pillow(path: Path, page: Any) -> np.ndarray:
+    eight_bit = page.bitspersample in (1, 8)
+    deep_grey = page.bitspersample == 16 and page.samplesperpixel == 1
+    inverted = page.photometric.name == "MINISWHITE"
+    if not eight_bit and (not deep_grey or inverted or page.dtype != np.uint16):
+        raise _Refused(
+            f"is packed with {page.compression.name} in "
+            f"{page.bitspersample} bits; save it uncompressed or with deflate"
+        )
+    # Pillow turns TIFFs upright by itself.
+    with Image.open(path, formats=("TIFF",)) as image:
+        if image.mode not in (*_GREY, *_COLOUR):
+            raise _Refused(f"is {image.mode}; save it as grey or RGB")
+        return _from_pillow(image)

@@ -1,0 +1,133 @@
+"""From pixels of any kind to square float images of the model's size."""
+
+import numpy as np
+from PIL import Image
+
+# ITU-R BT.601-7, section 2.5.1: the weights of R, G and B in luma.
+LUMA = (0.299, 0.587, 0.114)
+
+
+def to_unit(
+    pixels: np.ndarray, intensity_range: tuple[float, float] | None
+) -> np.ndarray:
+    """Maps source values to float32 in [0, 1], black to white.
+
+    Args:
+      pixels: any shape; booleans, integers or floats.
+      intensity_range: values for black and white; what lies outside is
+        clipped. None takes the whole range of an integer type and [0, 1]
+        for floats.
+
+    Raises:
+      ValueError: if a value is not finite, or if a float lies outside
+        [0, 1] where no range is given.
+    """
+    if not np.isfinite(pixels).all():
+        raise ValueError("has pixels that are NaN or infinite")
+    black, white = intensity_range or _full_range(pixels)
+    # A float32 holds 24 bits: enough for 16-bit pixels, not for 32-bit ones.
+    wide = np.float32 if pixels.dtype.itemsize <= 2 else np.float64
+    unit = (pixels.astype(wide) - wide(black)) / wide(white - black)
+    return np.clip(unit, 0, 1).astype(np.float32)
+
+
+def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
+    """[H, W, 1 or 3] -> [H, W, channels]: luma (BT.601), or copies."""
+    if image.shape[-1] == channels:
+        return image
+    if channels == 3:
+        return np.repeat(image, 3, axis=-1)
+    return (image @ np.asarray(LUMA, image.dtype))[..., None]
+
+
+def square(image: np.ndarray, resolution: int) -> np.ndarray:
+    """Fits an image into a black square, its aspect ratio kept.
+
+    Shrinking averages over the exact area of each new pixel; enlarging is
+    bilinear. The image is centred.
+
+    Args:
+      image: float32 [H, W, C].
+      resolution: side R of the square in pixels.
+
+    Returns:
+      float32 [R, R, C].
+    """
+    height, width, channels = image.shape
+    scale = resolution / max(height, width)
+    new_height = max(1, round(height * scale))
+    new_width = max(1, round(width * scale))
+    top = (resolution - new_height) // 2
+    left = (resolution - new_width) // 2
+    out = np.zeros((resolution, resolution, channels), np.float32)
+    out[top : top + new_height, left : left + new_width] = _resized(
+        image, new_height, new_width, shrink=scale < 1
+    )
+    return out
+
+
+def model_image(
+    pixels: np.ndarray,
+    resolution: int,
+    channels: int,
+    intensity_range: tuple[float, float] | None,
+) -> np.ndarray:
+    """[H, W, 1 or 3] of any type -> float32 [R, R, channels] in [0, 1].
+
+    Raises:
+      ValueError: as `to_unit`.
+    """
+    unit = to_unit(pixels, intensity_range)
+    return square(with_channels(unit, channels), resolution)
+
+
+def _full_range(pixels: np.ndarray) -> tuple[float, float]:
+    if pixels.dtype == np.bool_:
+        return 0.0, 1.0
+    if np.issubdtype(pixels.dtype, np.integer):
+        limits = np.iinfo(pixels.dtype)
+        return float(limits.min), float(limits.max)
+    low, high = float(pixels.min()), float(pixels.max())
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"has float values from {low:g} to {high:g}, outside [0, 1]; "
+            "set data.intensity_range to the values for black and white"
+        )
+    return 0.0, 1.0
+
+
+def _resized(
+    image: np.ndarray, height: int, width: int, shrink: bool
+) -> np.ndarray:
+    if image.shape[:2] == (height, width):
+        return image
+    resize = _shrunk if shrink else _enlarged
+    planes = [
+        resize(plane, height, width) for plane in np.moveaxis(image, -1, 0)
+    ]
+    return np.clip(np.stack(planes, axis=-1), 0, 1)
+
+
+def _enlarged(plane: np.ndarray, height: int, width: int) -> np.ndarray:
+    image = Image.fromarray(np.ascontiguousarray(plane))
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _shrunk(plane: np.ndarray, height: int, width: int) -> np.ndarray:
+    rows = _area_means(plane, height)
+    return _area_means(rows.T, width).T.astype(np.float32)
+
+
+def _area_means(plane: np.ndarray, count: int) -> np.ndarray:
+    """Means over `count` equal stretches of axis 0, fractions included.
+
+    Pillow's box filter takes a pixel wholly or not at all, so it is exact
+    for whole factors only.
+    """
+    sums = np.zeros((len(plane) + 1, plane.shape[1]))
+    np.cumsum(plane, axis=0, out=sums[1:])
+    edges = np.linspace(0, len(plane), count + 1)
+    whole = np.minimum(edges.astype(np.int64), len(plane) - 1)
+    part = (edges - whole)[:, None]
+    at_edges = (1 - part) * sums[whole] + part * sums[whole + 1]
+    return np.diff(at_edges, axis=0) * (count / len(plane))

@@ -1,0 +1,181 @@
+"""The CSV that lists a folder's images: `path,label[,split][,patient][,id]`."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from jaxstyle.data import splits
+from jaxstyle.data.problems import DataError
+
+REQUIRED = ("path", "label")
+OPTIONAL = ("split", "patient", "id")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the manifest.
+
+    Attributes:
+      line: its number in the file; the header is line 1.
+      path: as written.
+      label: as written, and so on; "" where the column is missing.
+    """
+
+    line: int
+    path: str
+    label: str
+    split: str
+    patient: str
+    id: str
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """Something wrong in a line (0: in the whole file)."""
+
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"row {self.line}: {self.text}" if self.line else self.text
+
+
+def read(path: Path) -> tuple[list[Row], list[Problem]]:
+    """The rows, and the lines that are none.
+
+    Raises:
+      DataError: if the file is missing, no text, or has a wrong header.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = csv.reader(file, strict=True)
+            header = [name.strip() for name in next(lines, [])]
+            _check_header(path, header)
+            return _rows(lines, header)
+    except FileNotFoundError:
+        raise DataError(str(path), ["the file does not exist"]) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            str(path), [f"is not a CSV file in UTF-8 ({error})"]
+        ) from error
+
+
+def problems(rows: Sequence[Row], folder: Path) -> list[Problem]:
+    """Everything wrong with the rows, short of opening the images."""
+    found = []
+    seen: dict[str, dict[str, int]] = {"path": {}, "id": {}}
+    for row in rows:
+        for text in _row_problems(row, folder):
+            found.append(Problem(row.line, f"{row.path}: {text}"))
+        for key, value in (
+            ("path", str(PurePosixPath(row.path))),
+            ("id", row.id),
+        ):
+            first = seen[key].setdefault(value, row.line)
+            if value and first != row.line:
+                found.append(
+                    Problem(
+                        row.line,
+                        f"{row.path}: {key} {value!r} is already in row "
+                        f"{first}",
+                    )
+                )
+    return found + _column_problems(rows)
+
+
+def exists(row: Row, folder: Path) -> bool:
+    """Whether the row names a file that may be opened."""
+    return is_inside(row.path) and (folder / row.path).is_file()
+
+
+def is_inside(path: str) -> bool:
+    """Whether a path as written stays in the manifest's folder."""
+    return bool(path) and not (
+        PurePosixPath(path).is_absolute()
+        or PureWindowsPath(path).drive
+        or ".." in PurePosixPath(path).parts
+    )
+
+
+def integer(text: str) -> int | None:
+    """The int32 that a cell holds, or None."""
+    try:
+        value = int(text)
+    except ValueError:
+        return None
+    return value if -(2**31) <= value < 2**31 else None
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    found = [
+        f"has no column {name!r}" for name in REQUIRED if name not in header
+    ]
+    found += [
+        f"has an unknown column {name!r}; known are "
+        + ", ".join((*REQUIRED, *OPTIONAL))
+        for name in header
+        if name not in (*REQUIRED, *OPTIONAL)
+    ]
+    found += [
+        f"has the column {name!r} twice"
+        for name in sorted(set(header))
+        if header.count(name) > 1
+    ]
+    if found:
+        raise DataError(str(path), found)
+
+
+def _rows(lines: Any, header: list[str]) -> tuple[list[Row], list[Problem]]:
+    rows, found = [], []
+    for cells in lines:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            found.append(
+                Problem(
+                    lines.line_num,
+                    f"has {len(cells)} cells where the header has "
+                    f"{len(header)}",
+                )
+            )
+            continue
+        values = dict.fromkeys(OPTIONAL, "")
+        values |= {
+            name: cell.strip() for name, cell in zip(header, cells, strict=True)
+        }
+        rows.append(Row(line=lines.line_num, **values))
+    return rows, found
+
+
+def _row_problems(row: Row, folder: Path) -> list[str]:
+    found = []
+    if not is_inside(row.path):
+        found.append(
+            "give a path inside of the manifest's folder, without '..'"
+        )
+    elif not exists(row, folder):
+        found.append("the file does not exist")
+    if integer(row.label) is None:
+        found.append(f"label {row.label!r} is not an integer")
+    if row.split and row.split not in splits.NAMES:
+        found.append(f"split is {row.split!r}; use train, val or test")
+    return found
+
+
+def _column_problems(rows: Sequence[Row]) -> list[Problem]:
+    """Columns that are filled in some rows only."""
+    found = []
+    for name in OPTIONAL:
+        empty = [row for row in rows if not getattr(row, name)]
+        if 0 < len(empty) < len(rows):
+            found += [
+                Problem(
+                    row.line,
+                    f"{row.path}: {name} is empty; fill the column in all "
+                    "rows or in none",
+                )
+                for row in empty
+            ]
+    return found

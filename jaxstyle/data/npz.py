@@ -1,0 +1,135 @@
+"""A source of images in one npz file of arrays."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from jaxstyle import config as config_lib
+from jaxstyle.data import geometry, records, splits
+from jaxstyle.data.problems import DataError
+
+
+def open_source(config: config_lib.Config) -> records.Source:
+    """The arrays of `config.data.path`, checked.
+
+    Keys: `image` [N, H, W] or [N, H, W, 1 or 3] of integers or floats,
+    `label` [N] integers; optionally `split` [N] ("train", "val", "test";
+    made by patient where missing), `patient` [N] and `id` or `name` [N].
+    Without `patient` each image is its own patient. The arrays are held in
+    memory.
+
+    Raises:
+      DataError: listing all that is wrong.
+    """
+    path = Path(config.data.path)
+    arrays = _read(path)
+    found = _shape_problems(arrays)
+    if found:
+        raise DataError(str(path), found)
+    entries, found = _entries(arrays, config)
+    images = arrays["image"]
+    found += _value_problems(images, config.data)
+    if found:
+        raise DataError(str(path), found)
+
+    def load(number: int) -> records.Sample:
+        pixels = images[number]
+        if pixels.ndim == 2:
+            pixels = pixels[..., None]
+        data = config.data
+        image = geometry.model_image(
+            pixels, data.resolution, data.channels, data.intensity_range
+        )
+        return records.Sample(image, (pixels.shape[0], pixels.shape[1]))
+
+    dtype = records.stored_dtype([images.dtype])
+    return records.Source("npz", dtype, entries, load, str(path))
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    problem = "is not an npz file of plain arrays"
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise DataError(str(path), [problem])
+    try:
+        # Pickled arrays could run code.
+        with np.load(path, allow_pickle=False) as file:
+            known = ("image", "label", "split", "patient", "id", "name")
+            return {key: file[key] for key in known if key in file.files}
+    except FileNotFoundError:
+        raise DataError(str(path), ["the file does not exist"]) from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(str(path), [f"{problem} ({error})"]) from error
+
+
+def _shape_problems(arrays: dict[str, np.ndarray]) -> list[str]:
+    found = [
+        f"has no array {key!r}"
+        for key in ("image", "label")
+        if key not in arrays
+    ]
+    if found:
+        return found
+    image = arrays["image"]
+    plain = image.ndim == 3 or (image.ndim == 4 and image.shape[-1] in (1, 3))
+    if not plain or 0 in image.shape:
+        found.append(
+            f"image has shape {image.shape}; give [N, H, W] or "
+            "[N, H, W, 1 or 3]"
+        )
+    if image.dtype.kind not in "buif":
+        found.append(f"image has type {image.dtype}; give numbers")
+    if arrays["label"].dtype.kind not in "bui":
+        found.append(f"label has type {arrays['label'].dtype}; give integers")
+    return found + [
+        f"{key} has shape {array.shape} where image has {len(image)} rows"
+        for key, array in arrays.items()
+        if key != "image" and array.shape != (len(image),)
+    ]
+
+
+def _entries(
+    arrays: dict[str, np.ndarray], config: config_lib.Config
+) -> tuple[list[records.Entry], list[str]]:
+    labels = [int(label) for label in arrays["label"]]
+    count = len(labels)
+    names = _texts(arrays, "id") or _texts(arrays, "name")
+    ids = records.safe_ids(names or [f"{i:06d}" for i in range(count)])
+    groups = _texts(arrays, "patient") or ids
+    given = _texts(arrays, "split")
+    unknown = [
+        f"row {row}: split is {name!r}; use train, val or test"
+        for row, name in enumerate(given or [])
+        if name not in splits.NAMES
+    ]
+    if unknown:
+        return [], unknown
+    chosen = given or splits.assign(
+        labels, groups, config.data.split_fractions, config.seed
+    )
+    found = splits.problems(chosen, labels, groups, config.data.positive_labels)
+    rows = zip(ids, labels, groups, chosen, strict=True)
+    return [records.Entry(*row) for row in rows], found
+
+
+def _texts(arrays: dict[str, np.ndarray], key: str) -> list[str] | None:
+    if key not in arrays:
+        return None
+    return [
+        value.decode() if isinstance(value, bytes) else str(value)
+        for value in arrays[key].tolist()
+    ]
+
+
+def _value_problems(
+    images: np.ndarray, data: config_lib.DataConfig
+) -> list[str]:
+    if images.dtype.kind != "f":
+        return []
+    found = []
+    for row, image in enumerate(images):
+        try:
+            geometry.to_unit(image, data.intensity_range)
+        except ValueError as error:
+            found.append(f"row {row}: image {error}")
+    return found

@@ -1,0 +1,75 @@
+"""The first stage: any source of images becomes a TFDS dataset."""
+
+import logging
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from jaxstyle import config as config_lib
+from jaxstyle import workdir as workdir_lib
+from jaxstyle.data import builders, records, splits
+
+_DATASET = "dataset"
+
+
+def run(config: config_lib.Config, workdir: str | Path) -> dict[str, Any]:
+    """Writes the config's images to WORKDIR/data.
+
+    Returns:
+      Counts of images by split, class and label, of patients by split, and
+      what the images are.
+
+    Raises:
+      DataError: listing every problem of the source, each with row and
+        file; then no dataset is left behind.
+    """
+    start = time.monotonic()
+    stage = workdir_lib.begin(config, workdir, "data")
+    source = builders.open_source(config)
+    builders.build(source, config.data, stage.path / _DATASET)
+    result = summary(source, config.data)
+    workdir_lib.finish(stage, result, time.monotonic() - start)
+    logging.info("prepared %s: %s", source.origin, result["images"])
+    return result
+
+
+def prepared(config: config_lib.Config, workdir: str | Path) -> Path:
+    """The folder of the dataset and its index.
+
+    Raises:
+      WorkdirError: if the data have not been prepared under this config.
+    """
+    if not workdir_lib.is_complete(config, workdir, "data"):
+        raise workdir_lib.WorkdirError(
+            f"{workdir}: the data are not prepared under this config; run "
+            "`python -m launch.prepare_data` with the same --config and "
+            "--workdir first"
+        )
+    return workdir_lib.stage(config, workdir, "data").path / _DATASET
+
+
+def summary(
+    source: records.Source, data: config_lib.DataConfig
+) -> dict[str, Any]:
+    """The numbers of `result.json`."""
+    names = dict(enumerate(data.class_names))
+    classes = {name: dict.fromkeys(names.values(), 0) for name in splits.NAMES}
+    labels: dict[str, Counter[str]] = {n: Counter() for n in splits.NAMES}
+    groups: dict[str, set[str]] = {name: set() for name in splits.NAMES}
+    for entry in source.entries:
+        positive = int(entry.label in data.positive_labels)
+        classes[entry.split][names[positive]] += 1
+        labels[entry.split][str(entry.label)] += 1
+        groups[entry.split].add(entry.group)
+    return {
+        "source": data.source,
+        "origin": source.origin,
+        "resolution": data.resolution,
+        "channels": data.channels,
+        "stored_as": source.dtype.name,
+        "images": {n: sum(classes[n].values()) for n in splits.NAMES},
+        "groups": {name: len(groups[name]) for name in splits.NAMES},
+        "classes": classes,
+        "labels": {name: dict(labels[name]) for name in splits.NAMES},
+    }

@@ -1,0 +1,107 @@
+"""What a source of images hands to the builders."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+_SUFFIX = re.compile(r"\.(png|jpe?g|tiff?)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of an image before it is decoded.
+
+    Attributes:
+      id: unique, and safe as a file name.
+      label: the raw integer label.
+      group: the patient (or the region): what no two splits may share.
+      split: "train", "val" or "test".
+    """
+
+    id: str
+    label: int
+    group: str
+    split: str
+
+
+class Sample(NamedTuple):
+    """A decoded image.
+
+    Attributes:
+      image: float32 [R, R, C] in [0, 1].
+      size: height and width in pixels before it was resized.
+    """
+
+    image: np.ndarray
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checked source of images.
+
+    Attributes:
+      name: name of its TFDS builder.
+      dtype: what pixels are stored as: uint8, uint16 or float32.
+      entries: one per image.
+      load: decodes the image of `entries[number]`; called from threads.
+        Raises ValueError, naming the file, where it cannot.
+      origin: the file it comes from, for people.
+    """
+
+    name: str
+    dtype: np.dtype
+    entries: list[Entry]
+    load: Callable[[int], Sample]
+    origin: str
+
+
+def stored_dtype(dtypes: Iterable[np.dtype]) -> np.dtype:
+    """The smallest of uint8, uint16 and float32 that loses nothing.
+
+    float32 keeps 24 bits of wider types.
+    """
+    widest = 0
+    for dtype in dtypes:
+        integer = np.issubdtype(dtype, np.integer) or dtype == np.bool_
+        widest = max(widest, min(dtype.itemsize, 4) if integer else 4)
+    return np.dtype({1: np.uint8, 2: np.uint16}.get(widest, np.float32))
+
+
+def to_stored(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """float32 in [0, 1] -> the stored type, over the whole of its range."""
+    if dtype == np.float32:
+        return image
+    return np.rint(image * np.iinfo(dtype).max).astype(dtype)
+
+
+def from_stored(pixels: np.ndarray) -> np.ndarray:
+    """The inverse of `to_stored`, up to rounding: float32 in [0, 1]."""
+    if pixels.dtype == np.float32:
+        return pixels
+    limit = np.iinfo(pixels.dtype).max
+    return pixels.astype(np.float32) / np.float32(limit)
+
+
+def safe_ids(names: Iterable[str]) -> list[str]:
+    """Unique ids that every file system takes, close to the names given.
+
+    The suffix of an image file is left out.
+    """
+    taken: set[str] = set()
+    out = []
+    for name in names:
+        stem = _SUFFIX.sub("", name)
+        base = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).lstrip(".")[:120]
+        base = base or "image"
+        new, number = base, 1
+        # Some file systems do not tell upper from lower case.
+        while new.lower() in taken:
+            number += 1
+            new = f"{base}-{number}"
+        taken.add(new.lower())
+        out.append(new)
+    return out

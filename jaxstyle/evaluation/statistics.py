@@ -1,0 +1,159 @@
+"""Numbers about predictions, and how sure they are."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+
+def roc_auc(scores: np.ndarray, targets: np.ndarray) -> float:
+    """Area under the ROC curve: P(score of a 1 > score of a 0), ties half.
+
+    The Mann-Whitney statistic from mid-ranks (Hanley and McNeil 1982).
+
+    Args:
+      scores: [N], finite; higher means more positive.
+      targets: [N] of 0 and 1.
+
+    Raises:
+      ValueError: if only one class is there, or a score is not finite.
+    """
+    scores, positive = np.asarray(scores), np.asarray(targets) > 0.5
+    positives = int(positive.sum())
+    negatives = len(positive) - positives
+    if positives == 0 or negatives == 0:
+        raise ValueError(
+            "the AUC needs both classes, but all "
+            f"{len(positive)} targets are {int(positives > 0)}"
+        )
+    if not np.all(np.isfinite(scores)):
+        raise ValueError("the AUC needs finite scores")
+    rank_sum = stats.rankdata(scores)[positive].sum()
+    wins = rank_sum - positives * (positives + 1) / 2
+    return float(wins / (positives * negatives))
+
+
+def accuracy(
+    probabilities: np.ndarray, targets: np.ndarray, threshold: float = 0.5
+) -> float:
+    """Share of images on whose side of the threshold p lies, [N], [N].
+
+    `p >= threshold` decides for the finding.
+    """
+    decided = np.asarray(probabilities) >= threshold
+    return float(np.mean(decided == (np.asarray(targets) > 0.5)))
+
+
+def expected_calibration_error(
+    probabilities: np.ndarray, targets: np.ndarray, bins: int = 15
+) -> float:
+    """Mean over images of |mean p - share of positives| in p's bin.
+
+    Guo et al. 2017 (arXiv:1706.04599, eq. 3), of the finding's probability.
+
+    Args:
+      probabilities: [N] in [0, 1].
+      targets: [N] of 0 and 1.
+      bins: of equal width over [0, 1].
+    """
+    p = np.asarray(probabilities, np.float64)
+    gap = p - np.asarray(targets, np.float64)
+    index = np.minimum((p * bins).astype(np.int64), bins - 1)
+    # |sum of gaps| in a bin is its count times |mean p - share|.
+    sums = np.bincount(index, weights=gap, minlength=bins)
+    return float(np.abs(sums).sum() / len(p))
+
+
+def spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Spearman's rank correlation of [N] and [N], ties at mid-ranks.
+
+    Where one of them is constant the correlation is undefined, and 0 is
+    returned: nothing rises with the other.
+
+    Raises:
+      ValueError: if a value is not finite, or there are fewer than 2.
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if a.shape != b.shape or a.ndim != 1 or len(a) < 2:
+        raise ValueError(
+            f"need two equally long series of 2 or more values, not shapes "
+            f"{a.shape} and {b.shape}"
+        )
+    if not (np.all(np.isfinite(a)) and np.all(np.isfinite(b))):
+        raise ValueError("the rank correlation needs finite values")
+    x = stats.rankdata(a) - (len(a) + 1) / 2
+    y = stats.rankdata(b) - (len(b) + 1) / 2
+    scale = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / scale) if scale > 0 else 0.0
+
+
+def bootstrap_interval(
+    metric: Callable[..., float],
+    *arrays: np.ndarray,
+    resamples: int,
+    seed: int,
+    stratify: np.ndarray | None = None,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13).
+
+    Args:
+      metric: called with resampled rows of `arrays`.
+      *arrays: each [N, ...]; the same rows are drawn from all.
+      resamples: how many.
+      seed: of the draws.
+      stratify: [N] labels; each resample keeps the count of each. Give the
+        targets for an AUC, so that no resample lacks a class.
+      level: share of the resamples inside of the interval.
+
+    Returns:
+      (low, high).
+    """
+    generator = np.random.default_rng(seed)
+    count = len(arrays[0])
+    labels = np.zeros(count) if stratify is None else np.asarray(stratify)
+    strata = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    values = []
+    for _ in range(resamples):
+        rows = np.concatenate(
+            [generator.choice(rows, len(rows)) for rows in strata]
+        )
+        values.append(metric(*(np.asarray(array)[rows] for array in arrays)))
+    tail = (1 - level) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def prediction_summary(
+    probabilities: np.ndarray, targets: np.ndarray, resamples: int, seed: int
+) -> dict[str, Any]:
+    """The numbers of a predictor on one split.
+
+    Args:
+      probabilities: [N] in [0, 1].
+      targets: [N] of 0 and 1, both present.
+      resamples: for the AUC's 95 % interval, stratified by target.
+      seed: of the resamples.
+
+    Returns:
+      auc, auc_low, auc_high, accuracy, expected_calibration_error, n.
+    """
+    low, high = bootstrap_interval(
+        roc_auc,
+        probabilities,
+        targets,
+        resamples=resamples,
+        seed=seed,
+        stratify=targets,
+    )
+    return {
+        "auc": roc_auc(probabilities, targets),
+        "auc_low": low,
+        "auc_high": high,
+        "accuracy": accuracy(probabilities, targets),
+        "expected_calibration_error": expected_calibration_error(
+            probabilities, targets
+        ),
+        "n": len(probabilities),
+    }

@@ -1,0 +1,121 @@
+"""The only module that knows devices and hosts.
+
+Steps are pure functions `step(state, batch) -> state, metrics` that know an
+axis name at most. `train_step` wraps one in `pmap`; a later move to
+`jit` with `NamedSharding` changes this file alone.
+
+State is one ordinary replicated tree (`in_axes=None`), so nothing is
+replicated or unreplicated by hand and Orbax saves it as it is.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+AXIS = "batch"
+
+
+def train_step(step: Callable[..., Any]) -> Callable[..., Any]:
+    """`step(state, batch) -> (state, metrics)` over all local devices.
+
+    The batch is sharded over its leading device axis (see `shard`); state and
+    metrics are replicated, so `step` must `pmean` its gradients and metrics
+    over `AXIS`. The state's buffers are donated.
+    """
+    return jax.pmap(
+        step,
+        axis_name=AXIS,
+        in_axes=(None, 0),
+        out_axes=None,  # type: ignore[arg-type]
+        donate_argnums=(0,),
+    )
+
+
+def map_batch(
+    function: Callable[..., Any], batched_arguments: int = 1
+) -> Callable[..., Any]:
+    """`function(constants, *arrays)` over all local devices, host to host.
+
+    Arrays are [N, ...] NumPy with any N; N is padded up to a multiple of
+    the device count here and cut again from the results. Each distinct N
+    compiles once, so callers pad to one batch size (see `padded`).
+    """
+    mapped = jax.pmap(
+        function, axis_name=AXIS, in_axes=(None,) + (0,) * batched_arguments
+    )
+
+    def run(constants: Any, *arrays: np.ndarray) -> Any:
+        count = len(arrays[0])
+        devices = jax.local_device_count()
+        size = -(-count // devices) * devices
+        shards = [shard(padded(array, size)) for array in arrays]
+        out = jax.device_get(mapped(constants, *shards))
+        return jax.tree.map(
+            lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], out
+        )
+
+    return run
+
+
+def shard(batch: Any) -> Any:
+    """Splits [B, ...] leaves into [local devices, B / local devices, ...].
+
+    Raises:
+      ValueError: if B is no multiple of the number of local devices.
+    """
+    devices = jax.local_device_count()
+
+    def split(leaf: np.ndarray) -> np.ndarray:
+        if len(leaf) % devices:
+            raise ValueError(
+                f"a batch of {len(leaf)} images does not divide among "
+                f"{devices} devices; use a batch_size that is a multiple"
+            )
+        return leaf.reshape(devices, len(leaf) // devices, *leaf.shape[1:])
+
+    return jax.tree.map(split, batch)
+
+
+def padded(array: np.ndarray, size: int) -> np.ndarray:
+    """[N, ...] extended to [size, ...] by repeating its last row."""
+    missing = size - len(array)
+    if missing == 0:
+        return array
+    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])
+
+
+def local_batch(global_batch: int) -> int:
+    """Images of the global batch that this process feeds.
+
+    Raises:
+      ValueError: if the global batch does not divide among the devices.
+    """
+    if global_batch % jax.device_count():
+        raise ValueError(
+            f"batch_size = {global_batch} does not divide among "
+            f"{jax.device_count()} devices; use a multiple"
+        )
+    return global_batch // jax.process_count()
+
+
+def sample_ids(count: int, axis_name: str | None) -> jax.Array:
+    """Global indices int32 [count] of this device's samples.
+
+    Random numbers are drawn per sample from these, so that they do not
+    depend on the number of devices.
+    """
+    start = jax.lax.axis_index(axis_name) * count if axis_name else 0
+    return start + jnp.arange(count, dtype=jnp.int32)
+
+
+def pmean(tree: Any, axis_name: str | None) -> Any:
+    """The mean over devices; the tree itself outside of `train_step`."""
+    return jax.lax.pmean(tree, axis_name) if axis_name else tree
+
+
+def is_main_process() -> bool:
+    """Whether this process writes the shared files."""
+    return jax.process_index() == 0

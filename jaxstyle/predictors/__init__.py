@@ -1,0 +1,7 @@
+"""The black box f behind one protocol."""
+
+from jaxstyle.predictors.load import load
+from jaxstyle.predictors.probability import logit, probability
+from jaxstyle.predictors.protocol import Predictor, PredictorError
+
+__all__ = ["Predictor", "PredictorError", "load", "logit", "probability"]

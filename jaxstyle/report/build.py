@@ -1,0 +1,80 @@
+"""The report stage: reads the run folder, writes one HTML page."""
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from jaxstyle import run_log, workdir
+from jaxstyle.config import Config
+from jaxstyle.report import images, page, records, selection
+
+_RESULTS = ("classifier", "gan", "encoder", "direction")
+_TRAINED = ("gan", "encoder", "classifier")
+
+
+def run(config: Config, root: str | Path) -> dict[str, Any]:
+    """Writes WORKDIR/report/index.html.
+
+    Args:
+      config: of the run.
+      root: its folder, with the render and evaluation stages complete.
+
+    Returns:
+      How many images were rendered, shown and not explained; and the size
+      of the page in bytes.
+
+    Raises:
+      WorkdirError: if an input is missing or damaged; names the file.
+    """
+    start = time.monotonic()
+    here = workdir.begin(config, root, "report")
+    content = _content(config, root)
+    text = page.render(content)
+    draft = here.page.with_name("index.html.draft")
+    draft.write_text(text, "utf-8")
+    os.replace(draft, here.page)
+    logging.info("report: %s", here.page)
+    result = {
+        "rendered": content.total,
+        "shown": sum(len(group.shown) for group in content.groups),
+        "not_explained": content.failed,
+        "bytes": len(text.encode()),
+    }
+    workdir.finish(here, result, time.monotonic() - start)
+    return result
+
+
+def _content(config: Config, root: str | Path) -> page.Content:
+    walks = records.read_walks(workdir.stage(config, root, "render"))
+    groups, made_smaller = selection.choose(walks, config.report.images)
+    details = _details(config, root)
+    return page.Content(
+        title=config.report.title,
+        name=config.name,
+        class_names=config.data.class_names,
+        threshold=config.predictor.threshold,
+        evaluation=workdir.result(config, root, "evaluation"),
+        intervals=details.get("intervals", {}),
+        feature_networks=details.get("feature_networks", {}),
+        stages={
+            name: workdir.result(config, root, name)
+            for name in _RESULTS
+            if workdir.is_complete(config, root, name)
+        },
+        metrics={
+            name: run_log.read_metrics(
+                workdir.stage(config, root, name).metrics
+            )
+            for name in _TRAINED
+        },
+        samples=images.sample_grid(workdir.stage(config, root, "gan").samples),
+        groups=groups,
+        made_smaller=made_smaller,
+    )
+
+
+def _details(config: Config, root: str | Path) -> dict[str, Any]:
+    path = workdir.stage(config, root, "evaluation").path / "details.json"
+    return workdir.read_json(path) if path.exists() else {}

@@ -1,0 +1,226 @@
+"""The card of one image: tiles, f along the walk, and the slider."""
+
+from pathlib import Path
+
+from jaxstyle.report.charts import walk_chart
+from jaxstyle.report.colours import DIFFERENCE_LIMIT, diverging_table
+from jaxstyle.report.images import data_uri
+from jaxstyle.report.markup import Markup, element, join, json_script
+from jaxstyle.report.records import Walk
+
+
+def card(
+    walk: Walk, number: int, threshold: float, class_names: tuple[str, str]
+) -> Markup:
+    """One image with its walk.
+
+    Args:
+      walk: what the renderer found.
+      number: position on the page, which makes element ids unique.
+      threshold: probability from which f decides for the finding.
+      class_names: absence and presence of the finding.
+    """
+    heading = f"walk-{number}"
+    return element(
+        "article",
+        element(
+            "header",
+            element("h3", walk.image_id, id=heading),
+            _truth(walk, class_names),
+            element("p", _story(walk, class_names), class_="story"),
+        ),
+        _tiles(walk),
+        element(
+            "div",
+            element(
+                "p",
+                f"f’s probability of “{class_names[1]}” on each frame",
+                _legend(),
+                class_="plot-title",
+            ),
+            walk_chart(walk, threshold, class_names),
+            _slider(walk, heading, class_names),
+            class_="walk",
+        ),
+        json_script(_data(walk)),
+        class_="card" if walk.flipped else "card failed",
+        aria_labelledby=heading,
+        data_id=walk.image_id,
+    )
+
+
+def colour_bar() -> Markup:
+    """The scale of the difference maps."""
+    stops = ",".join(
+        f"rgb({r},{g},{b})" for r, g, b in diverging_table()[::2].tolist()
+    )
+    return element(
+        "div",
+        element(
+            "div",
+            class_="bar",
+            style=f"background:linear-gradient(to right,{stops})",
+        ),
+        element(
+            "div",
+            element("span", f"−{DIFFERENCE_LIMIT:g}"),
+            element("span", "0"),
+            element("span", f"+{DIFFERENCE_LIMIT:g}"),
+            class_="bar-ends",
+        ),
+        class_="colour-bar",
+        role="img",
+        aria_label=f"Colour scale: blue, darker by {DIFFERENCE_LIMIT:g} or "
+        f"more; white, no change; red, brighter by {DIFFERENCE_LIMIT:g} or "
+        "more; as shares of the full intensity range",
+    )
+
+
+def _truth(walk: Walk, class_names: tuple[str, str]) -> Markup | None:
+    if not walk.target:
+        return None
+    names = {"0": class_names[0], "1": class_names[1]}
+    name = names.get(walk.target.removesuffix(".0"), walk.target)
+    return element("p", "true label: ", element("b", name), class_="truth")
+
+
+def _story(walk: Walk, class_names: tuple[str, str]) -> Markup:
+    says = join(
+        "f says ",
+        element("b", class_names[walk.decision]),
+        f" ({walk.predictor_original:.3f}). ",
+    )
+    if walk.flip_frame is None:
+        return join(
+            says,
+            element("b", "Not explained: ", class_="why"),
+            f"{walk.status}. Asked for: {class_names[walk.asked]}.",
+        )
+    flip = walk.frames[walk.flip_frame]
+    return join(
+        says,
+        "Becomes ",
+        element("b", class_names[walk.asked], class_="flip-word"),
+        f" ({flip.predictor:.3f}) at frame {walk.flip_frame + 1} of "
+        f"{len(walk.frames)}.",
+    )
+
+
+def _tiles(walk: Walk) -> Markup:
+    tiles = [
+        _tile(
+            "Original",
+            _picture(walk.original, f"Original of {walk.image_id}"),
+            f"f = {walk.predictor_original:.3f}",
+        ),
+        _tile(
+            "Reconstruction",
+            _picture(
+                walk.reconstruction,
+                f"Reconstruction of {walk.image_id}",
+                "reconstruction",
+            ),
+            f"f = {walk.predictor_reconstruction:.3f}",
+        ),
+    ]
+    if walk.grad_cam is not None:
+        tiles.append(
+            _tile(
+                "Grad-CAM",
+                _picture(walk.grad_cam, f"Grad-CAM of {walk.image_id}"),
+                "warmer: more weight for f",
+            )
+        )
+    moving = [
+        _tile(
+            element("output", class_="frame-name"),
+            element("canvas", class_="frame", role="img"),
+            element("output", class_="frame-value"),
+            "moving current",
+        ),
+        _tile(
+            "Difference",
+            element("canvas", class_="difference", role="img"),
+            colour_bar(),
+            "moving",
+        ),
+    ]
+    kind = "tiles" if walk.grad_cam is None else "tiles with-cam"
+    return element("div", tiles, moving, class_=kind)
+
+
+def _tile(
+    title: str | Markup, picture: Markup, below: str | Markup, class_: str = ""
+) -> Markup:
+    return element(
+        "figure",
+        element("div", title, class_="tile-title"),
+        picture,
+        element("figcaption", below),
+        class_=f"tile {class_}".strip(),
+    )
+
+
+def _picture(path: Path, text: str, class_: str | None = None) -> Markup:
+    return element("img", src=data_uri(path), alt=text, class_=class_)
+
+
+def _legend() -> Markup:
+    return element(
+        "span",
+        element("span", "f", class_="key key-f"),
+        element("span", "latent predictor", class_="key key-latent"),
+        element("span", "flip", class_="key key-flip"),
+        class_="legend",
+        aria_hidden="true",
+    )
+
+
+def _slider(walk: Walk, heading: str, class_names: tuple[str, str]) -> Markup:
+    buttons = [
+        element(
+            "button",
+            text,
+            type="button",
+            data_frame=index,
+            disabled=index is None,
+        )
+        for text, index in (
+            ("Reconstruction", walk.reconstruction_frame),
+            ("Flip", walk.flip_frame),
+        )
+    ]
+    return join(
+        element(
+            "input",
+            type="range",
+            min=0,
+            max=len(walk.frames) - 1,
+            step=1,
+            value=walk.first_shown,
+            aria_label=f"Frame of the walk of {walk.image_id}",
+            aria_describedby=heading,
+        ),
+        element(
+            "div",
+            element("span", "← ", class_names[0]),
+            element("span", buttons, class_="jumps"),
+            element("span", class_names[1], " →"),
+            class_="ends",
+        ),
+        element("output", class_="readout"),
+    )
+
+
+def _data(walk: Walk) -> list[dict]:
+    return [
+        {
+            "lambda": frame.position,
+            "f": frame.predictor,
+            "latent": frame.latent,
+            "flipped": frame.flipped,
+            "distance": frame.distance,
+            "src": data_uri(frame.path),
+        }
+        for frame in walk.frames
+    ]

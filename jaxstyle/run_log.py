@@ -1,0 +1,117 @@
+"""Metrics as JSON lines, and progress with speed and time left.
+
+Progress goes to `logging`, which the launchers show; TensorBoard gets the
+same numbers where `tensorboardX` is installed.
+"""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PROGRESS_SECONDS = 10.0
+
+
+class NonFiniteError(FloatingPointError):
+    """A loss is NaN or infinite; the message names it and the step."""
+
+
+class Progress:
+    """Logs how far a long task is, how fast, and how long it still takes.
+
+    Args:
+      task: what is going on.
+      total: units of the whole task.
+      unit: name of a unit, such as "images".
+      done: units already done before this run.
+    """
+
+    def __init__(
+        self, task: str, total: float, unit: str, done: float = 0
+    ) -> None:
+        self._task, self._total, self._unit = task, total, unit
+        self._start_done = self._done = done
+        self._start = self._shown = time.monotonic()
+
+    def update(self, done: float, note: str = "") -> None:
+        """Tells that `done` units are done; logs at most every 10 s."""
+        self._done = done
+        now = time.monotonic()
+        if now - self._shown >= PROGRESS_SECONDS or done >= self._total:
+            self._shown = now
+            logging.info("%s %s", self._line(now), note)
+
+    def _line(self, now: float) -> str:
+        speed = (self._done - self._start_done) / max(now - self._start, 1e-9)
+        left = (self._total - self._done) / speed if speed > 0 else 0.0
+        return (
+            f"{self._task}: {self._done:,.0f}/{self._total:,.0f} {self._unit} "
+            f"({100 * self._done / max(self._total, 1e-9):.0f} %), "
+            f"{speed:.1f} {self._unit}/s, {clock(left)} left"
+        )
+
+
+class RunLog:
+    """The metrics of one trainer: `metrics.jsonl` and TensorBoard.
+
+    On resume, lines at or after the restored step are dropped, so that the
+    file reads as if the run had never been interrupted.
+    """
+
+    def __init__(self, path: Path, from_step: int) -> None:
+        self._path = path
+        kept = [line for line in read_metrics(path) if line["step"] < from_step]
+        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        self._board = _tensorboard(path.parent / "tensorboard")
+
+    def write(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """Appends one line.
+
+        Raises:
+          NonFiniteError: if a value is not finite.
+        """
+        values = {key: float(value) for key, value in metrics.items()}
+        for key, value in values.items():
+            if not math.isfinite(value):
+                raise NonFiniteError(
+                    f"{key} is {value} at step {step} ({self._path}); lower "
+                    "the learning rate, or resume from the last checkpoint"
+                )
+        with self._path.open("a") as file:
+            file.write(json.dumps({"step": step, **values}) + "\n")
+        if self._board is not None:
+            for key, value in values.items():
+                self._board.add_scalar(key, value, step)
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a `metrics.jsonl`; a half-written last line is left out."""
+    if not path.exists():
+        return []
+    lines = []
+    for text in path.read_text().splitlines():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            logging.warning("%s: dropped a half-written line", path)
+    return lines
+
+
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss, or m:ss under an hour."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{rest:02d}"
+    return f"{minutes}:{rest:02d}"
+
+
+def _tensorboard(directory: Path) -> Any:
+    try:
+        from tensorboardX import SummaryWriter  # type: ignore
+    except ImportError:
+        return None
+    return SummaryWriter(str(directory))

@@ -1,0 +1,247 @@
+"""StyleGAN2's mapping network, synthesis network and discriminator.
+
+Configuration F of Karras et al. 2020 (arXiv:1912.04958): skip generator,
+residual discriminator. Pure functions of their parameters: noise comes in
+as an argument, so one image is one (w, noise) pair.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from jaxstyle.config import Config
+from jaxstyle.stylegan2 import layers
+
+
+def resolutions(resolution: int) -> list[int]:
+    """4, 8, ... up to `resolution`."""
+    return [2**level for level in range(2, int(math.log2(resolution)) + 1)]
+
+
+def layer_count(resolution: int) -> int:
+    """L: the number of latent codes that one image takes (W+ rows)."""
+    return 2 * int(math.log2(resolution)) - 2
+
+
+def noise_shapes(resolution: int) -> list[tuple[int, int, int]]:
+    """[H, W, 1] of each layer's noise, first layer first."""
+    sizes = [4] + [size for size in resolutions(resolution)[1:] for _ in "ab"]
+    return [(size, size, 1) for size in sizes]
+
+
+class Mapping(nn.Module):
+    """z -> w: normalisation and fully connected layers, slowed by 0.01.
+
+    Attributes:
+      w_dim: width of W.
+      depth: number of layers.
+    """
+
+    w_dim: int
+    depth: int
+
+    @nn.compact
+    def __call__(self, z: jax.Array) -> jax.Array:
+        """[B, z_dim] -> [B, w_dim]."""
+        x = layers.normalise_second_moment(z)
+        for index in range(self.depth):
+            dense = layers.Dense(
+                self.w_dim, lr_multiplier=0.01, name=f"dense_{index}"
+            )
+            x = layers.leaky_relu(dense(x))
+        return x
+
+
+class Synthesis(nn.Module):
+    """W+ -> image.
+
+    Attributes:
+      resolution: side of the image, a power of two.
+      image_channels: 1 or 3.
+      widths: channels at 4, 8, ... `resolution`.
+    """
+
+    resolution: int
+    image_channels: int
+    widths: Sequence[int]
+
+    @nn.compact
+    def __call__(self, ws: jax.Array, noise: Sequence[jax.Array]) -> jax.Array:
+        """Renders images.
+
+        Args:
+          ws: [B, L, w_dim] with L = `layer_count(resolution)`.
+          noise: one [B or 1, H, W, 1] for each of `noise_shapes`.
+
+        Returns:
+          [B, resolution, resolution, image_channels], about [-1, 1].
+        """
+        batch = ws.shape[0]
+        const = self.param(
+            "const", nn.initializers.normal(1.0), (4, 4, self.widths[0])
+        )
+        x = jnp.broadcast_to(const[None], (batch, *const.shape))
+        x = layers.StyledLayer(self.widths[0], name="conv_4_1")(
+            x, ws[:, 0], noise[0]
+        )
+        image = layers.ToRGB(self.image_channels, name="rgb_4")(x, ws[:, 1])
+        sizes = resolutions(self.resolution)[1:]
+        for level, (size, width) in enumerate(
+            zip(sizes, self.widths[1:], strict=True)
+        ):
+            # A block's pixels share their code with the next block's start.
+            row = 2 * level + 1
+            x = layers.StyledLayer(width, up=True, name=f"conv_{size}_0")(
+                x, ws[:, row], noise[row]
+            )
+            x = layers.StyledLayer(width, name=f"conv_{size}_1")(
+                x, ws[:, row + 1], noise[row + 1]
+            )
+            rgb = layers.ToRGB(self.image_channels, name=f"rgb_{size}")
+            image = layers.convolution.upsample(image) + rgb(x, ws[:, row + 2])
+        return image
+
+
+class Generator(nn.Module):
+    """Mapping and synthesis under one set of parameters.
+
+    Attributes:
+      w_dim: width of W.
+      mapping_layers: depth of the mapping network.
+      resolution: side of the image.
+      image_channels: 1 or 3.
+      widths: channels at 4, 8, ... `resolution`.
+    """
+
+    w_dim: int
+    mapping_layers: int
+    resolution: int
+    image_channels: int
+    widths: Sequence[int]
+
+    def setup(self) -> None:
+        """Makes both networks."""
+        self.mapping = Mapping(self.w_dim, self.mapping_layers)
+        self.synthesis = Synthesis(
+            self.resolution, self.image_channels, self.widths
+        )
+
+    def __call__(self, z: jax.Array, noise: Sequence[jax.Array]) -> jax.Array:
+        """[B, z_dim] -> images, one code for all layers."""
+        return self.render(self.map(z), noise)
+
+    def map(self, z: jax.Array) -> jax.Array:
+        """[B, z_dim] -> w [B, w_dim]."""
+        return self.mapping(z)
+
+    def broadcast(self, w: jax.Array) -> jax.Array:
+        """[B, w_dim] or [B, 1 or L, w_dim] -> W+ [B, L, w_dim]."""
+        if w.ndim == 2:
+            w = w[:, None]
+        rows = layer_count(self.resolution)
+        return jnp.broadcast_to(w, (w.shape[0], rows, w.shape[2]))
+
+    def synthesise(
+        self, ws: jax.Array, noise: Sequence[jax.Array]
+    ) -> jax.Array:
+        """W+ [B, L, w_dim] -> images; see `Synthesis`."""
+        return self.synthesis(ws, noise)
+
+    def render(self, w: jax.Array, noise: Sequence[jax.Array]) -> jax.Array:
+        """Codes as `broadcast` takes them -> images."""
+        return self.synthesise(self.broadcast(w), noise)
+
+
+class Discriminator(nn.Module):
+    """Image -> logit that it is real; residual, with minibatch deviation.
+
+    Attributes:
+      widths: channels at 4, 8, ... up to the image's side.
+      mbstd_group: see `layers.minibatch_deviation`.
+    """
+
+    widths: Sequence[int]
+    mbstd_group: int
+
+    @nn.compact
+    def __call__(self, images: jax.Array) -> tuple[jax.Array, list[jax.Array]]:
+        """Judges images.
+
+        Args:
+          images: [B, R, R, C] in [-1, 1].
+
+        Returns:
+          Logits [B], and the activations after each block, finest first
+          (the encoder's f-independent features).
+        """
+        x = layers.Conv(self.widths[-1], kernel_size=1, name="from_rgb")(images)
+        features = []
+        for level in range(len(self.widths) - 1, 0, -1):
+            x = self._block(x, level)
+            features.append(x)
+        x = layers.minibatch_deviation(x, min(self.mbstd_group, x.shape[0]))
+        x = layers.Conv(self.widths[0], name="last_conv")(x)
+        x = x.reshape(x.shape[0], -1)
+        x = layers.leaky_relu(layers.Dense(self.widths[0], name="last")(x))
+        return layers.Dense(1, name="logit")(x)[:, 0], features
+
+    def _block(self, x: jax.Array, level: int) -> jax.Array:
+        size = 4 * 2**level
+        before, after = self.widths[level], self.widths[level - 1]
+        skip = layers.Conv(
+            after,
+            kernel_size=1,
+            down=True,
+            activate=False,
+            name=f"skip_{size}",
+        )(x)
+        x = layers.Conv(before, name=f"conv_{size}_0")(x)
+        x = layers.Conv(after, down=True, name=f"conv_{size}_1")(x)
+        # The sum of two unit variances goes back to one.
+        return (x + skip) * math.sqrt(0.5)
+
+
+def widths(config: Config) -> tuple[int, ...]:
+    """Channels at 4, 8, ... up to the resolution."""
+    gan = config.gan
+    return tuple(
+        min(gan.channel_base // size, gan.channel_max)
+        for size in resolutions(config.data.resolution)
+    )
+
+
+def generator(config: Config) -> Generator:
+    """The generator that a config describes."""
+    return Generator(
+        config.gan.w_dim,
+        config.gan.mapping_layers,
+        config.data.resolution,
+        config.data.channels,
+        widths(config),
+    )
+
+
+def discriminator(config: Config) -> Discriminator:
+    """The discriminator that a config describes."""
+    return Discriminator(widths(config), config.gan.mbstd_group)
+
+
+def truncate(w: jax.Array, w_avg: jax.Array, psi: float) -> jax.Array:
+    """w [B, w_dim] pulled towards their mean (Karras et al. 2019, app. B)."""
+    return w_avg[None] + psi * (w - w_avg[None])
+
+
+def fixed_noise(config: Config) -> tuple[np.ndarray, ...]:
+    """The one noise under which codes are rendered: [1, H, W, 1] each.
+
+    With it G is a function of w alone, as encoder and walks need.
+    """
+    random = np.random.default_rng(config.seed)
+    return tuple(
+        random.standard_normal((1, *shape)).astype(np.float32)
+        for shape in noise_shapes(config.data.resolution)
+    )

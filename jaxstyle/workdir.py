@@ -1,0 +1,263 @@
+"""The run folder: what each stage writes and the next one reads.
+
+WORKDIR/<stage>/ holds config.json (what the stage depends on), result.json
+(its numbers), complete.json (written last, with the hash of the config) and
+the stage's own files. This is the only module that knows these names.
+"""
+
+import dataclasses
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from jaxstyle import config as config_lib
+
+STAGES = (
+    "data",
+    "classifier",
+    "gan",
+    "encoder",
+    "direction",
+    "render",
+    "evaluation",
+    "report",
+)
+
+# The config sections that a stage's result depends on, upstream included.
+_SECTIONS = {
+    "data": ("data",),
+    "classifier": ("data", "classifier"),
+    "gan": ("data", "gan"),
+    "encoder": ("data", "gan", "encoder"),
+    "direction": (
+        *("data", "classifier", "predictor", "gan", "encoder"),
+        "direction",
+    ),
+}
+_SECTIONS["render"] = (*_SECTIONS["direction"], "walk")
+_SECTIONS["evaluation"] = (*_SECTIONS["render"], "evaluation")
+_SECTIONS["report"] = (*_SECTIONS["evaluation"], "report")
+
+# A longer training of the same kind goes on from its checkpoints.
+_EXTENDABLE = {"gan": ("kimg", "sample_kimg", "checkpoint_kimg")}
+
+
+class WorkdirError(RuntimeError):
+    """A stage's input is missing or does not fit; says which and the mend."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One stage's folder in a workdir.
+
+    Attributes:
+      name: one of `STAGES`.
+      path: the folder.
+      config: everything that the stage depends on, as JSON values.
+    """
+
+    name: str
+    path: Path
+    config: dict[str, Any]
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the training checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def exported(self) -> Path:
+        """Folder of the final parameters that later stages read."""
+        return self.path / "params"
+
+    @property
+    def samples(self) -> Path:
+        """Folder of the sample grids, `kimg_00012.5.png` and the like."""
+        return self.path / "samples"
+
+    @property
+    def manifest(self) -> Path:
+        """The renderer's CSV with one row per frame."""
+        return self.path / "manifest.csv"
+
+    @property
+    def summary(self) -> Path:
+        """The renderer's CSV with one row per image."""
+        return self.path / "images.csv"
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return self.path / "index.html"
+
+    @property
+    def metrics(self) -> Path:
+        """JSON lines written during training."""
+        return self.path / "metrics.jsonl"
+
+
+def stage(config: config_lib.Config, workdir: str | Path, name: str) -> Stage:
+    """The folder of stage `name`, which need not exist yet."""
+    values = config_lib.as_dict(config)
+    depends = {key: values[key] for key in (*_SECTIONS[name], "name", "seed")}
+    return Stage(name, Path(workdir).absolute() / name, depends)
+
+
+def begin(config: config_lib.Config, workdir: str | Path, name: str) -> Stage:
+    """Makes the stage's folder ready for a run, and returns it.
+
+    Work done under the same config stays, to be resumed. Work done under
+    another one is moved aside to `<stage>.previous-N`, never deleted.
+
+    Raises:
+      WorkdirError: if a stage that it reads from is not complete.
+    """
+    here = stage(config, workdir, name)
+    _require_inputs(config, workdir, name)
+    recorded = here.path / "config.json"
+    if here.path.exists() and not _resumable(here, recorded):
+        aside = _free_name(here.path)
+        logging.warning(
+            "%s was made under another config; it now lies in %s",
+            here.path,
+            aside,
+        )
+        here.path.rename(aside)
+    here.path.mkdir(parents=True, exist_ok=True)
+    (here.path / "complete.json").unlink(missing_ok=True)
+    write_json(recorded, here.config)
+    return here
+
+
+def finish(here: Stage, result: dict[str, Any], seconds: float) -> None:
+    """Records the stage's numbers and marks it complete."""
+    write_json(here.path / "result.json", result)
+    write_json(
+        here.path / "complete.json",
+        {"config_hash": config_lib.digest(here.config), "seconds": seconds},
+    )
+
+
+def is_complete(
+    config: config_lib.Config, workdir: str | Path, name: str
+) -> bool:
+    """Whether the stage is finished under exactly this config."""
+    here = stage(config, workdir, name)
+    marker = here.path / "complete.json"
+    if not marker.exists():
+        return False
+    return read_json(marker)["config_hash"] == config_lib.digest(here.config)
+
+
+def seconds(here: Stage) -> float:
+    """How long the completed stage took."""
+    return read_json(here.path / "complete.json")["seconds"]
+
+
+def result(
+    config: config_lib.Config, workdir: str | Path, name: str
+) -> dict[str, Any]:
+    """The numbers of a completed stage.
+
+    Raises:
+      WorkdirError: if the stage has not been run.
+    """
+    path = stage(config, workdir, name).path / "result.json"
+    if not path.exists():
+        raise WorkdirError(_not_run(path, name))
+    return read_json(path)
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Writes JSON so that a reader sees the old file or the whole new one."""
+    draft = path.with_name(path.name + ".draft")
+    draft.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
+    os.replace(draft, path)
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+      WorkdirError: naming the file, if it is not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise WorkdirError(
+            f"{path} is damaged ({error}); delete it and run its stage again"
+        ) from error
+
+
+def remove(path: Path) -> None:
+    """Deletes a folder of derived files, if it is there."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+_NEEDS = {
+    "classifier": ("data",),
+    "gan": ("data",),
+    "encoder": ("data", "gan"),
+    "direction": ("data", "gan", "encoder"),
+    "render": ("data", "gan", "encoder", "direction"),
+    "evaluation": ("data", "gan", "encoder", "direction", "render"),
+    "report": ("data", "evaluation", "render"),
+}
+
+_LAUNCHERS = {
+    "data": "prepare_data",
+    "classifier": "train_classifier",
+    "gan": "train_gan",
+    "encoder": "train_encoder",
+    "direction": "fit_direction",
+    "render": "render",
+    "evaluation": "evaluate",
+    "report": "report",
+}
+
+
+def _not_run(path: Path, name: str) -> str:
+    return (
+        f"{path} is missing: run `python -m launch.{_LAUNCHERS[name]}` with "
+        "the same --config and --workdir first"
+    )
+
+
+def _require_inputs(
+    config: config_lib.Config, workdir: str | Path, name: str
+) -> None:
+    needs = _NEEDS.get(name, ())
+    uses_f = name in ("direction", "render", "evaluation")
+    if uses_f and config.predictor.kind == "checkpoint":
+        needs = (*needs, "classifier")
+    for needed in needs:
+        if is_complete(config, workdir, needed):
+            continue
+        there = stage(config, workdir, needed)
+        if (there.path / "complete.json").exists():
+            raise WorkdirError(
+                f"{there.path} was made under another config: run "
+                f"`python -m launch.{_LAUNCHERS[needed]}` again, or choose "
+                "another --workdir"
+            )
+        raise WorkdirError(_not_run(there.path / "complete.json", needed))
+
+
+def _resumable(here: Stage, recorded: Path) -> bool:
+    if not recorded.exists():
+        return True
+    before, now = read_json(recorded), json.loads(json.dumps(here.config))
+    for key in _EXTENDABLE.get(here.name, ()):
+        before.get(here.name, {}).pop(key, None)
+        now[here.name].pop(key, None)
+    return before == now
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.previous-{number}")).exists():
+        number += 1
+    return aside

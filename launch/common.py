@@ -1,0 +1,63 @@
+"""What every launcher shares: flags, logging, compilation cache."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+from absl import app, flags
+from absl import logging as absl_logging
+from ml_collections import config_flags
+
+from jaxstyle import config as config_lib
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Config file, e.g. configs/ihc.py or configs/ihc.py:tiny."
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run; made if missing."
+)
+flags.mark_flags_as_required(["config", "workdir"])
+
+Run = Callable[[config_lib.Config, str], dict[str, Any]]
+
+
+def main(run: Run) -> None:
+    """Runs `run(config, workdir)` under absl and logs its numbers."""
+
+    def body(argv: list[str]) -> None:
+        if len(argv) > 1:
+            raise app.UsageError(f"{argv[1]!r} is not a flag")
+        prepare(_WORKDIR.value)
+        result = run(config_lib.validated(_CONFIG.value), _WORKDIR.value)
+        log_result(result)
+
+    app.run(body)
+
+
+def prepare(root: str) -> None:
+    """Sets up readable logs and the persistent compilation cache."""
+    absl_logging.use_absl_handler()
+    absl_logging.set_verbosity(absl_logging.INFO)
+    handler = absl_logging.get_absl_handler()
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    )
+    # Orbax and JAX narrate each save at INFO; their warnings still show.
+    for name in ("orbax", "jax", "grain", "array_record"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    cache = Path(root).absolute() / "compilation_cache"
+    jax.config.update("jax_compilation_cache_dir", str(cache))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def log_result(result: dict[str, Any], prefix: str = "") -> None:
+    """Logs nested numbers, one a line."""
+    for key, value in result.items():
+        if isinstance(value, dict):
+            log_result(value, f"{prefix}{key}.")
+        elif isinstance(value, float):
+            logging.info("%-40s %.4f", prefix + key, value)
+        else:
+            logging.info("%-40s %s", prefix + key, value)

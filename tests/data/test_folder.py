@@ -1,0 +1,234 @@
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from jaxstyle.data import pipeline, prepare
+from jaxstyle.data.problems import DataError
+from tests.data import images
+
+HEADER = "path,label,patient"
+
+
+def _refused(manifest: Path, workdir: Path, **data) -> str:
+    with pytest.raises(DataError) as error:
+        prepare.run(images.folder_config(manifest, **data), workdir)
+    left = [path.name for path in (workdir / "data").iterdir()]
+    assert left == ["config.json"]
+    assert str(manifest) in str(error.value)
+    return str(error.value)
+
+
+def test_splits_are_made_by_patient(tmp_path):
+    rows = images.write_folder(tmp_path)
+    config = images.folder_config(images.write_manifest(tmp_path, HEADER, rows))
+    result = prepare.run(config, tmp_path / "run")
+    assert sum(result["images"].values()) == 24
+    seen = defaultdict(set)
+    for name in ("train", "val", "test"):
+        split = pipeline.open_split(config, tmp_path / "run", name)
+        for id_, group, label, image in zip(
+            split.ids,
+            split.groups,
+            split.labels,
+            split.images(range(len(split))),
+            strict=True,
+        ):
+            seen[group].add(name)
+            number = int(id_.removeprefix("image"))
+            assert (group, label) == (f"p{number // 2}", number // 2 % 2)
+            pixels = images.random_pixels(8, 8, seed=number)
+            np.testing.assert_array_equal(
+                np.rint((image[..., 0] + 1) * 127.5), pixels
+            )
+    assert len(seen) == 12
+    assert all(len(names) == 1 for names in seen.values())
+
+
+def test_given_splits_and_ids_are_kept(tmp_path):
+    names = ["train", "val", "test"]
+    rows = [
+        [path, label, names[i % 3], f"case/{i}"]
+        for i, (path, label, _) in enumerate(images.write_folder(tmp_path))
+    ]
+    manifest = images.write_manifest(tmp_path, "path,label,split,id", rows)
+    config = images.folder_config(manifest)
+    prepare.run(config, tmp_path)
+    for place, name in enumerate(names):
+        split = pipeline.open_split(config, tmp_path, name)
+        assert split.ids == [f"case_{i}" for i in range(place, 24, 3)]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bit_png_and_tiff_reach_the_model_whole(tmp_path, channels):
+    pixels = images.random_pixels(24, 8, 8, channels, dtype=np.uint16)
+    rows = images.write_folder(tmp_path)
+    for number, row in enumerate(rows):
+        if number % 2:
+            row[0] = f"image{number:02d}.tif"
+            tifffile.imwrite(
+                tmp_path / row[0],
+                pixels[number].squeeze(),
+                photometric="rgb" if channels == 3 else "minisblack",
+            )
+        else:
+            images.save_png16(tmp_path / row[0], pixels[number], [4, 1])
+    manifest = images.write_manifest(tmp_path, HEADER, rows)
+    config = images.folder_config(manifest, channels=channels)
+    assert prepare.run(config, tmp_path)["stored_as"] == "uint16"
+    for name in ("train", "val", "test"):
+        split = pipeline.open_split(config, tmp_path, name)
+        numbers = [int(id_.removeprefix("image")) for id_ in split.ids]
+        stored = np.rint((split.images(range(len(split))) + 1.0) * 32767.5)
+        np.testing.assert_array_equal(stored, pixels[numbers])
+
+
+def test_mixed_kinds_and_sizes(tmp_path):
+    rows = images.write_folder(tmp_path)
+    wide = images.random_pixels(8, 16, 3)
+    Image.fromarray(wide).save(tmp_path / "image00.png")
+    config = images.folder_config(
+        images.write_manifest(tmp_path, HEADER, rows), channels=3
+    )
+    prepare.run(config, tmp_path)
+    for name in ("train", "val", "test"):
+        split = pipeline.open_split(config, tmp_path, name)
+        if "image00" not in split.ids:
+            continue
+        place = split.ids.index("image00")
+        assert tuple(split.sizes[place]) == (8, 16)
+        image = (split.images([place])[0] + 1) * 127.5
+        means = wide.reshape(4, 2, 8, 2, 3).mean(axis=(1, 3))
+        np.testing.assert_allclose(image[2:6], means, atol=0.501)
+        np.testing.assert_array_equal(image[[0, 1, 6, 7]], 0)
+        return
+    raise AssertionError("image00 is in no split")
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def test_all_problems_are_listed_at_once(tmp_path):
+    rows = images.write_folder(tmp_path)
+    rows[0][1] = "ill"
+    rows[1][0] = "missing.png"
+    rows[2][0] = "../outside.png"
+    rows[3][0] = "/etc/passwd"
+    rows[4][0] = rows[5][0]
+    rows[6].append("one cell too many")
+    _truncate(tmp_path / rows[7][0])
+    (tmp_path / rows[8][0]).write_text("no image")
+    rows[9][2] = ""
+    # A bad label does not hide a bad image.
+    rows[10][1] = "1.5"
+    _truncate(tmp_path / rows[10][0])
+    manifest = images.write_manifest(tmp_path, HEADER, rows)
+    lines = _refused(manifest, tmp_path / "run").splitlines()[1:]
+    expected = [
+        ("row 2: image00.png", "label 'ill' is not an integer"),
+        ("row 3: missing.png", "does not exist"),
+        ("row 4: ../outside.png", "inside of the manifest's folder"),
+        ("row 5: /etc/passwd", "inside of the manifest's folder"),
+        ("row 7: image05.png", "path 'image05.png' is already in row 6"),
+        ("row 8: ", "has 4 cells where the header has 3"),
+        ("row 9: ", "image07.png cannot be read as an image"),
+        ("row 10: ", "image08.png is no PNG, JPEG or TIFF"),
+        ("row 11: image09.png", "patient is empty"),
+        ("row 12: ", "image10.png cannot be read as an image"),
+        ("row 12: image10.png", "label '1.5' is not an integer"),
+    ]
+    assert len(lines) == len(expected)
+    for line, (start, reason) in zip(lines, expected, strict=True):
+        assert line.strip().startswith(start)
+        assert reason in line
+
+
+def test_images_found_broken_while_writing_leave_nothing(tmp_path):
+    rows = images.write_folder(tmp_path)
+    for number in (3, 17, 20):
+        _truncate(tmp_path / rows[number][0])
+    manifest = images.write_manifest(tmp_path, HEADER, rows)
+    lines = _refused(manifest, tmp_path / "run").splitlines()
+    assert "3 problem(s)" in lines[0]
+    assert [line.split(":")[0].strip() for line in lines[1:]] == [
+        "row 5",
+        "row 19",
+        "row 22",
+    ]
+
+
+def test_a_long_list_is_cut(tmp_path):
+    rows = [[f"missing{i}.png", "0", f"p{i}"] for i in range(70)]
+    manifest = images.write_manifest(tmp_path, HEADER, rows)
+    lines = _refused(manifest, tmp_path / "run").splitlines()
+    assert len(lines) == 52
+    # 70 missing files, and no image of the finding in any split.
+    assert "73 problem(s)" in lines[0]
+    assert lines[-1].strip() == "... and 23 more"
+
+
+@pytest.mark.parametrize(
+    ("header", "reasons"),
+    [
+        ("file,label,pateint", ["no column 'path'", "'file'", "'pateint'"]),
+        ("path,label,label", ["'label' twice"]),
+        ("path,patient,id", ["no column 'label'"]),
+        ("", ["no column 'path'", "no column 'label'"]),
+    ],
+)
+def test_bad_headers(tmp_path, header, reasons):
+    manifest = images.write_manifest(tmp_path, header, [])
+    message = _refused(manifest, tmp_path / "run")
+    for reason in reasons:
+        assert reason in message
+
+
+def test_bad_splits(tmp_path):
+    rows = images.write_folder(tmp_path)
+    split = ["train"] * 8 + ["val"] * 8 + ["test"] * 8
+    rows = [[*row, name] for row, name in zip(rows, split, strict=True)]
+    header = HEADER + ",split"
+    rows[0][3] = "training"
+    rows[1][3] = ""
+    rows[10][2] = rows[4][2]
+    manifest = images.write_manifest(tmp_path, header, rows)
+    message = _refused(manifest, tmp_path / "run")
+    assert "3 problem(s)" in message
+    assert "row 2: image00.png: split is 'training'" in message
+    assert "row 3: image01.png: split is empty" in message
+    assert "patient 'p2' is in more than one split: train, val" in message
+
+
+def test_splits_without_a_class_or_an_image(tmp_path):
+    rows = images.write_folder(tmp_path)
+    rows = [[*row, "train" if row[1] == "0" else "val"] for row in rows]
+    manifest = images.write_manifest(tmp_path, HEADER + ",split", rows)
+    message = _refused(manifest, tmp_path / "run")
+    assert "split 'train' has no image whose label is in" in message
+    assert "split 'val' has only images whose label is in" in message
+    assert "split 'test' has no image" in message
+
+
+def test_double_ids_and_missing_manifest(tmp_path):
+    rows = images.write_folder(tmp_path)
+    rows = [[*row[:2], f"id{number // 23}"] for number, row in enumerate(rows)]
+    manifest = images.write_manifest(tmp_path, "path,label,id", rows[:2])
+    message = _refused(manifest, tmp_path / "run")
+    assert "row 3: image01.png: id 'id0' is already in row 2" in message
+    missing = tmp_path / "nothing.csv"
+    assert "does not exist" in _refused(missing, tmp_path / "other")
+
+
+def test_float_images_need_a_range(tmp_path):
+    rows = images.write_folder(tmp_path)
+    rows[0][0] = "image00.tif"
+    values = np.linspace(-1000, 3000, 64, dtype=np.float32).reshape(8, 8)
+    tifffile.imwrite(tmp_path / "image00.tif", values)
+    manifest = images.write_manifest(tmp_path, HEADER, rows)
+    message = _refused(manifest, tmp_path / "run")
+    assert "row 2: " in message
+    assert "image00.tif has float values from -1000 to 3000" in message

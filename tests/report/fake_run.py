@@ -1,0 +1,214 @@
+"""A small run folder, as the stages before the report would leave it.
+
+Frames fade from one real tile of stained tissue to another, so that pages
+made of it can also be looked at.
+"""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import skimage.data
+from PIL import Image
+
+from jaxstyle import workdir
+from jaxstyle.config import Config, DataConfig, ReportConfig
+
+FRAMES = 9
+EVALUATION = {
+    "predictor.auc": 0.9961,
+    "latent.auc_vs_predictor": 0.9812,
+    "latent.auc_vs_truth": 0.9705,
+    "latent.spearman": 0.9313,
+    "reconstruction.psnr": 24.31,
+    "reconstruction.ssim": 0.8127,
+    "reconstruction.gap": 0.0512,
+    "walk.flip_rate": 0.9531,
+    "walk.monotonicity": 0.9925,
+    "walk.proximity": 0.0433,
+    "concept.dab_monotonicity": 0.9517,
+    "gan.fid_features": 12.341,
+    "gan.precision": 0.7121,
+    "gan.recall": 0.4317,
+    "gan.nearest_train_distance": 3.2105,
+}
+_MANIFEST = (
+    "image_id,frame,lambda,latent_probability,predictor_probability,flipped,"
+    "distance,file"
+).split(",")
+_SUMMARY = (
+    "image_id,target,predictor_original,predictor_reconstruction,decision,"
+    "asked,flipped,status,flip_lambda,flip_frame,reconstruction_frame,"
+    "reconstruction_l1,original,reconstruction,grad_cam,strip,animation"
+).split(",")
+
+
+def config(**report) -> Config:
+    return Config(
+        name="ihc_tiles",
+        data=DataConfig(class_names=("stain-negative", "stain-positive")),
+        report=ReportConfig(**report),
+    )
+
+
+def make(
+    root: Path,
+    settings: Config,
+    *,
+    images: int = 9,
+    side: int = 32,
+    grad_cam: bool = True,
+    failed_status: str = "no flip inside the trust limit",
+) -> list[dict[str, str]]:
+    """Writes the folder; every fourth image does not flip.
+
+    Returns:
+      The rows of images.csv.
+    """
+    render = workdir.stage(settings, root, "render")
+    (render.path / "frames").mkdir(parents=True)
+    summary, manifest = [], []
+    for number in range(images):
+        row, rows = _image(render.path, number, side, grad_cam, failed_status)
+        summary.append(row)
+        manifest += rows
+    _write(render.summary, _SUMMARY, summary)
+    _write(render.manifest, _MANIFEST, manifest)
+    _training(settings, root)
+    results = {
+        "data": {"images": 1024},
+        "classifier": {"test": {"auc": 0.9961, "interval": [0.991, 0.999]}},
+        "gan": {"images": 40000},
+        "encoder": {"latent_error": 0.21},
+        "direction": {"auc": 0.98, "stability": 0.97},
+        "render": {"images": images},
+        "evaluation": EVALUATION,
+    }
+    for name, result in results.items():
+        stage = workdir.stage(settings, root, name)
+        stage.path.mkdir(parents=True, exist_ok=True)
+        workdir.finish(stage, result, 1.0)
+    return summary
+
+
+def _tile(side: int, seed: int) -> np.ndarray:
+    whole = skimage.data.immunohistochemistry().astype(np.float32) / 255
+    y, x = np.random.default_rng(seed).integers(0, 512 - side, 2)
+    return whole[y : y + side, x : x + side]
+
+
+def _image(
+    folder: Path, number: int, side: int, grad_cam: bool, failed_status: str
+) -> tuple[dict[str, str], list[dict[str, str]]]:
+    name, decision, fails = f"tile_{number:04d}", number % 2, number % 4 == 3
+    places = np.linspace(0, 1, FRAMES, dtype=np.float32)[:, None, None, None]
+    frames = _tile(side, 2 * number) * (1 - places)
+    frames = frames + _tile(side, 2 * number + 1) * places
+    at = 6 if decision else 2
+    lambdas = (np.arange(FRAMES) - at) * 0.83
+    middle = lambdas[{(0, 0): 5, (1, 0): 3}.get((decision, int(fails)), 0)]
+    strength = 0.05 if fails else 2.2
+    offset = (decision - 0.5) * (3 if fails else 0)
+    f = 1 / (1 + np.exp(-strength * (lambdas - middle + 0.3) - offset))
+    latent = 1 / (1 + np.exp(-1.6 * (lambdas - middle)))
+    flips = [(p >= 0.5) != bool(decision) for p in f]
+    inward = reversed(range(at)) if decision else range(at + 1, FRAMES)
+    flip = next((index for index in inward if flips[index]), None)
+    assert (flip is None) == fails
+    rows = []
+    for index, frame in enumerate(frames):
+        file = f"frames/{name}/{index:02d}.png"
+        _save(folder / file, frame)
+        rows.append(
+            {
+                "image_id": name,
+                "frame": str(index),
+                "lambda": f"{lambdas[index]:.6f}",
+                "latent_probability": f"{latent[index]:.6f}",
+                "predictor_probability": f"{f[index]:.6f}",
+                "flipped": str(int(flips[index])),
+                "distance": f"{np.abs(frame - frames[at]).mean():.6f}",
+                "file": file,
+            }
+        )
+    noise = np.random.default_rng(number).normal(0, 0.04, frames[at].shape)
+    _save(folder / f"frames/{name}/original.png", frames[at] + noise)
+    _save(folder / f"frames/{name}/reconstruction.png", frames[at])
+    cam = ""
+    if grad_cam:
+        cam = f"frames/{name}/grad_cam.png"
+        heat = np.outer(np.hanning(side), np.hanning(side))[..., None]
+        warm = heat * np.asarray([1, 0.7, 0.2])
+        _save(folder / cam, frames[at].mean(-1, keepdims=True) * 0.6 + warm)
+    row = {
+        "image_id": name,
+        "target": str(decision if number != 4 else 1 - decision),
+        "predictor_original": f"{f[at] * 0.9:.6f}",
+        "predictor_reconstruction": f"{f[at]:.6f}",
+        "decision": str(decision),
+        "asked": str(1 - decision),
+        "flipped": str(int(not fails)),
+        "status": failed_status if fails else "flipped",
+        "flip_lambda": "" if flip is None else f"{lambdas[flip]:.6f}",
+        "flip_frame": "" if flip is None else str(flip),
+        "reconstruction_frame": str(at),
+        "reconstruction_l1": "0.031000",
+        "original": f"frames/{name}/original.png",
+        "reconstruction": f"frames/{name}/reconstruction.png",
+        "grad_cam": cam,
+        "strip": f"strips/{name}.png",
+        "animation": f"animations/{name}.png",
+    }
+    return row, rows
+
+
+def _training(settings: Config, root: Path) -> None:
+    rng = np.random.default_rng(7)
+    gan = workdir.stage(settings, root, "gan")
+    gan.samples.mkdir(parents=True)
+    grid = np.concatenate(
+        [
+            np.concatenate([_tile(32, 100 * y + x) for x in range(8)], 1)
+            for y in range(4)
+        ]
+    )
+    _save(gan.samples / "kimg_00005.0.png", grid * 0.5)
+    _save(gan.samples / "kimg_00040.0.png", grid)
+    steps = np.arange(400)
+    lines = [
+        {
+            "step": int(step),
+            "images": int(step) * 100,
+            "loss_d": 1.2 + 0.3 * rng.normal(),
+            "loss_g": 1 + step / 400 + 0.2 * rng.normal(),
+            "r1": 0.1 * np.exp(-step / 80) + 0.01 * rng.random(),
+            "path_length": 3 + np.log1p(step) + 0.1 * rng.normal(),
+        }
+        for step in steps.tolist()
+    ]
+    _metrics(gan.metrics, lines)
+    classifier = workdir.stage(settings, root, "classifier")
+    epochs = [
+        {"step": 16 * e, "loss": 0.69 / (1 + e), "val_auc": 1 - 0.4 / (1 + e)}
+        for e in range(12)
+    ]
+    _metrics(classifier.metrics, epochs)
+
+
+def _metrics(path: Path, lines: list[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def _write(path: Path, columns: list[str], rows: list[dict[str, str]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _save(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    levels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    Image.fromarray(levels).save(path)
