@@ -354,8 +354,9 @@ class WalkConfig:
         by the number of frames.
       batch_size: images walked at once (global).
       split: the prepared split that is rendered.
+      images: renders these instead of the split: a folder, searched with
+        its subfolders, or a text file that lists one image file a line.
       limit: most images rendered; 0 renders all.
-      scale: each strip is enlarged so many times (nearest neighbour).
       writer_threads: threads that write files.
     """
 
@@ -373,8 +374,8 @@ class WalkConfig:
     refinements: int = 2
     batch_size: int = 16
     split: str = "test"
+    images: str = ""
     limit: int = 0
-    scale: int = 2
     writer_threads: int = 4
 
     def __post_init__(self) -> None:
@@ -387,7 +388,12 @@ class WalkConfig:
             self.targets,
             "give rising probabilities strictly between 0 and 1",
         )
-
+        _require(
+            self.split in ("train", "val", "test"),
+            "walk.split",
+            self.split,
+            "choose 'train', 'val' or 'test'",
+        )
 
 @dataclass
 class EvaluationConfig:

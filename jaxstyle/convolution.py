@@ -7,7 +7,9 @@ avoids the slow gradients of transposed convolutions; downsampling ones
 filter by shift and add and then stride.
 
 The resampling filter is [1, 3, 3, 1] in each direction (Karras et al. 2020,
-arXiv:1912.04958, appendix B). Borders see zeros.
+arXiv:1912.04958, appendix B). Activations are surrounded by zeros, but
+pixels by copies of the border: zero is mid-grey there, and short trainings
+would keep a grey frame around every image.
 """
 
 import jax
@@ -58,7 +60,7 @@ def downsample_conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def upsample(x: jax.Array) -> jax.Array:
-    """Doubles the size with the filter: [B,H,W,C] -> [B,2H,2W,C]."""
+    """Doubles the size of pixels: [B,H,W,C] -> [B,2H,2W,C]."""
     return _upsample_axis(_upsample_axis(x, 1), 2)
 
 
@@ -67,11 +69,13 @@ def downsample(x: jax.Array) -> jax.Array:
     return _filter(_filter(x, 1, 1)[:, ::2], 2, 1)[:, :, ::2]
 
 
-def _shifts(x: jax.Array, axis: int, pad: int, taps: int) -> list[jax.Array]:
+def _shifts(
+    x: jax.Array, axis: int, pad: int, taps: int, mode: str = "constant"
+) -> list[jax.Array]:
     """The padded input seen from each tap of a filter along `axis`."""
     padding = [(0, 0)] * x.ndim
     padding[axis] = (pad, pad)
-    padded = jnp.pad(x, padding)
+    padded = jnp.pad(x, padding, mode=mode)
     size = padded.shape[axis] - taps + 1
     return [
         jax.lax.slice_in_dim(padded, tap, tap + size, axis=axis)
@@ -85,7 +89,7 @@ def _filter(x: jax.Array, axis: int, pad: int) -> jax.Array:
 
 
 def _upsample_axis(x: jax.Array, axis: int) -> jax.Array:
-    before, here, after = _shifts(x, axis, 1, 3)
+    before, here, after = _shifts(x, axis, 1, 3, "edge")
     even, odd = 0.25 * before + 0.75 * here, 0.75 * here + 0.25 * after
     shape = list(x.shape)
     shape[axis] *= 2

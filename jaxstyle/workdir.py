@@ -37,6 +37,7 @@ _SECTIONS = {
         "direction",
     ),
 }
+_SECTIONS["render_images"] = (*_SECTIONS["direction"], "walk")
 _SECTIONS["render"] = (*_SECTIONS["direction"], "walk")
 _SECTIONS["evaluation"] = (*_SECTIONS["render"], "evaluation")
 _SECTIONS["report"] = (*_SECTIONS["evaluation"], "report")
@@ -87,6 +88,11 @@ class Stage:
     def summary(self) -> Path:
         """The renderer's CSV with one row per image."""
         return self.path / "images.csv"
+
+    @property
+    def details(self) -> Path:
+        """The evaluation's intervals, and its numbers by feature network."""
+        return self.path / "details.json"
 
     @property
     def page(self) -> Path:
@@ -203,6 +209,7 @@ _NEEDS = {
     "encoder": ("data", "gan"),
     "direction": ("data", "gan", "encoder"),
     "render": ("data", "gan", "encoder", "direction"),
+    "render_images": ("data", "gan", "encoder", "direction"),
     "evaluation": ("data", "gan", "encoder", "direction", "render"),
     "report": ("data", "evaluation", "render"),
 }
@@ -214,6 +221,7 @@ _LAUNCHERS = {
     "encoder": "train_encoder",
     "direction": "fit_direction",
     "render": "render",
+    "render_images": "render",
     "evaluation": "evaluate",
     "report": "report",
 }
@@ -230,7 +238,7 @@ def _require_inputs(
     config: config_lib.Config, workdir: str | Path, name: str
 ) -> None:
     needs = _NEEDS.get(name, ())
-    uses_f = name in ("direction", "render", "evaluation")
+    uses_f = name in ("direction", "render", "render_images", "evaluation")
     if uses_f and config.predictor.kind == "checkpoint":
         needs = (*needs, "classifier")
     for needed in needs:

@@ -44,8 +44,9 @@ def prepare(root: str) -> None:
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S")
     )
-    # Orbax and JAX narrate each save at INFO; their warnings still show.
-    for name in ("orbax", "jax", "grain", "array_record"):
+    # Orbax, Grain and TFDS narrate at INFO through absl's own logger; this
+    # project logs to the root logger. Their warnings still show.
+    for name in ("absl", "jax"):
         logging.getLogger(name).setLevel(logging.WARNING)
     cache = Path(root).absolute() / "compilation_cache"
     jax.config.update("jax_compilation_cache_dir", str(cache))

@@ -1,4 +1,7 @@
-"""Writes the images of a config to WORKDIR/data."""
+"""Writes the images of a config as a dataset.
+
+python -m launch.prepare_data --config=configs/ihc.py --workdir=runs/ihc
+"""
 
 from jaxstyle.data import prepare
 from launch import common

@@ -1,6 +1,6 @@
 """Writes the report, one HTML page.
 
-    python -m launch.report --config=configs/ihc.py --workdir=runs/ihc
+python -m launch.report --config=configs/ihc.py --workdir=runs/ihc
 """
 
 from jaxstyle.report import build

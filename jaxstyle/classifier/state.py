@@ -1,11 +1,12 @@
 """All that the classifier's training needs to go on."""
 
+import functools
 import math
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import struct
 
@@ -66,12 +67,8 @@ def optimiser(
         warmup_steps=warm_up,
         decay_steps=max(steps, warm_up + 1),
     )
-    # float32, not Python's: Optax raises them to an int32 power inside of
-    # jit, which strict type promotion refuses for weakly typed floats.
     return optax.adamw(
         schedule,
-        b1=np.float32(0.9),  # type: ignore[arg-type]
-        b2=np.float32(0.999),  # type: ignore[arg-type]
         weight_decay=config.weight_decay,
         mask=lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params),
     )
@@ -87,14 +84,19 @@ def create(config: Config, steps: int) -> State:
     key = rng.named(jax.random.PRNGKey(config.seed), "classifier")
     side = config.data.resolution
     images = jnp.zeros((1, side, side, config.data.channels))
-    network = networks.create(config)
-    params = jax.jit(network.init)(rng.named(key, "params"), images)
+    params = _init(networks.create(config), rng.named(key, "params"), images)
     return State(
         step=jnp.zeros((), jnp.int32),
         rng=rng.named(key, "steps"),
         params=params,
         opt=optimiser(config.classifier, steps).init(params),
     )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _init(network: nn.Module, key: jax.Array, images: jax.Array) -> Any:
+    """Compiled once for all equal networks: it takes seconds."""
+    return network.init(key, images)
 
 
 def nothing_yet(params: Any) -> Best:

@@ -87,7 +87,9 @@ def train_step(
         gradients, metrics = parallel.pmean(
             (gradients, {"loss": value, "accuracy": accuracy}), axis_name
         )
-        updates, opt = adamw.update(gradients, state.opt, state.params)
+        # Optax raises floats to the power of its int32 step count.
+        with jax.numpy_dtype_promotion("standard"):
+            updates, opt = adamw.update(gradients, state.opt, state.params)
         params = optax.apply_updates(state.params, updates)
         return State(state.step + 1, state.rng, params, opt), metrics
 

@@ -44,9 +44,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     stage = workdir.begin(config, root, "classifier")
     batch_size = config.classifier.batch_size
     parallel.local_batch(batch_size)  # refuse an uneven batch at once
-    splits = {
-        name: pipeline.open_split(config, root, name) for name in _SPLITS
-    }
+    splits = {name: pipeline.open_split(config, root, name) for name in _SPLITS}
     train, val = splits["train"], splits["val"]
     per_epoch = state_lib.epoch_steps(len(train), batch_size)
     total = per_epoch * config.classifier.epochs
@@ -111,6 +109,12 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     return result
 
 
+def export(stage: workdir.Stage, params: Any, temperature: float) -> None:
+    """Saves what `load` reads."""
+    tree = {"params": params, "temperature": jnp.float32(temperature)}
+    checkpoints.save_tree(stage.exported, tree)
+
+
 def load(
     config: Config, root: str | Path
 ) -> tuple[networks.Classifier, Any, float]:
@@ -163,10 +167,7 @@ def _calibrated(
     temperature = calibration.fit_temperature(
         logits["val"], splits["val"].targets
     )
-    checkpoints.save_tree(
-        stage.exported,
-        {"params": params, "temperature": jnp.float32(temperature)},
-    )
+    export(stage, params, temperature)
     numbers = {
         name: statistics.prediction_summary(
             inference.sigmoid(logits[name], temperature),

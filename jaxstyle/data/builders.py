@@ -2,9 +2,9 @@
 
 Records keep the order of the source. The builders generate file by file
 (`ShardBasedBuilder`): the better known `GeneratorBasedBuilder` sorts each
-split, and does so with TensorFlow from 1 GB on. 8-bit images are `Image` features
-(PNG, lossless); others are `Tensor` features, which TFDS can read back
-without TensorFlow where 16-bit PNGs cannot be.
+split, and from 1 GB on it needs TensorFlow for that. 8-bit images are
+`Image` features (PNG, lossless); others are `Tensor` features, which TFDS
+reads back without TensorFlow where 16-bit PNGs cannot be.
 """
 
 import contextlib
@@ -115,19 +115,20 @@ class _Builder(ShardBasedBuilder, skip_registration=True):
         """Yields (key, record) in the order of the source."""
         loaded = threads.in_order(self._load, wanted)
         for number, sample in zip(wanted, loaded, strict=True):
-            entry = self.source.entries[number]
             self.sizes[number] = sample.size
             self._progress.update(len(self.sizes))
-            yield (
-                place * spread,
-                {
-                    "image": self._encoded(sample.image),
-                    "id": entry.id,
-                    "label": entry.label,
-                    "group": entry.group,
-                    "size": np.asarray(sample.size, np.int32),
-                },
-            )
+            yield number, self._record(self.source.entries[number], sample)
+
+    def _record(
+        self, entry: records.Entry, sample: records.Sample
+    ) -> dict[str, Any]:
+        return {
+            "image": self._encoded(sample.image),
+            "id": entry.id,
+            "label": entry.label,
+            "group": entry.group,
+            "size": np.asarray(sample.size, np.int32),
+        }
 
     def _load(self, number: int) -> records.Sample:
         # A bad image is noted and stands in as black, so that the rest is

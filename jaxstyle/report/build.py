@@ -9,6 +9,7 @@ from typing import Any
 from jaxstyle import run_log, workdir
 from jaxstyle.config import Config
 from jaxstyle.report import images, page, records, selection
+from jaxstyle.report.content import Content
 
 _RESULTS = ("classifier", "gan", "encoder", "direction")
 _TRAINED = ("gan", "encoder", "classifier")
@@ -46,11 +47,11 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     return result
 
 
-def _content(config: Config, root: str | Path) -> page.Content:
+def _content(config: Config, root: str | Path) -> Content:
     walks = records.read_walks(workdir.stage(config, root, "render"))
     groups, made_smaller = selection.choose(walks, config.report.images)
     details = _details(config, root)
-    return page.Content(
+    return Content(
         title=config.report.title,
         name=config.name,
         class_names=config.data.class_names,
@@ -76,5 +77,5 @@ def _content(config: Config, root: str | Path) -> page.Content:
 
 
 def _details(config: Config, root: str | Path) -> dict[str, Any]:
-    path = workdir.stage(config, root, "evaluation").path / "details.json"
+    path = workdir.stage(config, root, "evaluation").details
     return workdir.read_json(path) if path.exists() else {}

@@ -68,6 +68,7 @@ def colour_bar() -> Markup:
             element("span", f"+{DIFFERENCE_LIMIT:g}"),
             class_="bar-ends",
         ),
+        element("div", "blue darker, red brighter"),
         class_="colour-bar",
         role="img",
         aria_label=f"Colour scale: blue, darker by {DIFFERENCE_LIMIT:g} or "
@@ -133,9 +134,9 @@ def _tiles(walk: Walk) -> Markup:
         )
     moving = [
         _tile(
-            element("output", class_="frame-name"),
+            element("span", class_="frame-name"),
             element("canvas", class_="frame", role="img"),
-            element("output", class_="frame-value"),
+            element("span", class_="frame-value"),
             "moving current",
         ),
         _tile(
@@ -208,7 +209,7 @@ def _slider(walk: Walk, heading: str, class_names: tuple[str, str]) -> Markup:
             element("span", class_names[1], " →"),
             class_="ends",
         ),
-        element("output", class_="readout"),
+        element("p", class_="readout"),
     )
 
 

@@ -46,8 +46,8 @@ def walk_chart(
         element("line", x1=0, x2=0, y1=0, y2=1, class_="now"),
         _line([(x, 1 - p) for x, p in enumerate(latent)], "latent"),
         _line([(x, 1 - p) for x, p in enumerate(f)], "curve"),
-        dots,
         _dot(0, 1 - f[0], "here"),
+        dots,
         viewBox=f"0 0 {last} 1",
         preserveAspectRatio="none",
         role="img",
@@ -169,9 +169,7 @@ def _minus(text: str) -> str:
     return text.replace("-", "−")
 
 
-def _spoken(
-    walk: Walk, threshold: float, class_names: tuple[str, str]
-) -> str:
+def _spoken(walk: Walk, threshold: float, class_names: tuple[str, str]) -> str:
     values = ", ".join(f"{frame.predictor:.2f}" for frame in walk.frames)
     return (
         f"Probability of {class_names[1]} by f over the frames: {values}; "

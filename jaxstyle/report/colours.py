@@ -92,5 +92,7 @@ def _interpolated(
     anchors: tuple[tuple[int, int, int], ...], where: np.ndarray
 ) -> np.ndarray:
     stops = np.linspace(0.0, 1.0, len(anchors))
-    channels = [np.interp(where, stops, values) for values in zip(*anchors, strict=True)]
+    channels = [
+        np.interp(where, stops, values) for values in zip(*anchors, strict=True)
+    ]
     return np.rint(np.stack(channels, -1)).astype(np.uint8)

@@ -15,32 +15,34 @@ def data_uri(path: Path) -> str:
     return _uri(path.read_bytes(), "png")
 
 
-def sample_grid(folder: Path) -> tuple[str, str] | None:
+def sample_grid(folder: Path) -> tuple[float, str] | None:
     """The sample grid of the longest training, made small where it is huge.
 
     Args:
       folder: of `kimg_00012.5.png` and the like, whose names sort by time.
 
     Returns:
-      Its name without ending and its data URI; None if there is none.
+      Thousands of training images from its name, and its data URI; None
+      if there is none.
     """
-    newest = max(folder.glob("*.png"), default=None)
+    newest = max(folder.glob("kimg_*.png"), default=None)
     if newest is None:
         return None
+    kimg = float(newest.stem.removeprefix("kimg_"))
     with Image.open(newest) as image:
         small = max(image.size) <= _GRID_SIDE
         if small and newest.stat().st_size <= _MOST_GRID_BYTES:
-            return newest.stem, data_uri(newest)
+            return kimg, data_uri(newest)
         grid = image.convert("RGB")
     grid.thumbnail((_GRID_SIDE, _GRID_SIDE), Image.Resampling.LANCZOS)
     png = io.BytesIO()
     grid.save(png, "PNG")
     if png.tell() <= _MOST_GRID_BYTES:
-        return newest.stem, _uri(png.getvalue(), "png")
+        return kimg, _uri(png.getvalue(), "png")
     # An overview only, and not evidence: here JPEG is good enough.
     jpeg = io.BytesIO()
     grid.save(jpeg, "JPEG", quality=88)
-    return newest.stem, _uri(jpeg.getvalue(), "jpeg")
+    return kimg, _uri(jpeg.getvalue(), "jpeg")
 
 
 def side(path: Path) -> int:

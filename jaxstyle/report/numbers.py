@@ -133,7 +133,7 @@ MEANINGS = {
 _HEADLINES = {
     "walk.flip_rate": "of test images flip to the other class",
     "predictor.auc": "AUC of the classifier f",
-    "latent.auc_vs_predictor": "AUC of the latent direction against f",
+    "latent.auc_vs_predictor": "AUC of the direction against f",
     "reconstruction.gap": "mean shift of f by reconstructing",
 }
 
@@ -147,9 +147,8 @@ def table(
       values: evaluation results by key; None or NaN reads "not measured".
       intervals: 95 % bootstrap intervals (low, high) by key.
     """
-    unknown = {
-        key: Meaning("Other numbers", key, "") for key in sorted(values)
-    }
+    unknown = {key: Meaning("Other numbers", key, "") for key in sorted(values)}
+    # Known keys first, in their own order; their meanings win.
     meanings = {
         key: meaning
         for key, meaning in {**MEANINGS, **unknown, **MEANINGS}.items()
@@ -248,9 +247,7 @@ def _row(key: str, meaning: Meaning, value: Any, interval: Any) -> Markup:
         spread = element("span", f"{low} – {high}", class_="interval")
     return element(
         "tr",
-        element(
-            "th", meaning.label, element("code", key), scope="row", title=key
-        ),
+        element("th", meaning.label, element("code", key), scope="row"),
         element(
             "td", formatted(value, meaning.pattern), spread, class_="value"
         ),

@@ -118,9 +118,7 @@ def _frame(row: dict[str, str], folder: Path) -> tuple[int, Frame]:
     )
 
 
-def _walk(
-    row: dict[str, str], folder: Path, frames: tuple[Frame, ...]
-) -> Walk:
+def _walk(row: dict[str, str], folder: Path, frames: tuple[Frame, ...]) -> Walk:
     if not frames:
         raise ValueError("its frames are not in the manifest")
     walk = Walk(
@@ -141,6 +139,8 @@ def _walk(
         grad_cam=folder / row["grad_cam"] if row["grad_cam"] else None,
         frames=frames,
     )
+    if walk.flipped != (walk.flip_frame is not None):
+        raise ValueError("flip_frame must be given just where it flipped")
     for file in walk.files:
         if not file.is_file():
             raise ValueError(f"{file} is missing")

@@ -39,7 +39,11 @@ def choose(
     Returns:
       The groups, flips first; and whether the size made the choice smaller.
     """
-    kinds: dict[str, list[Walk]] = {"failed": [], "positive": [], "negative": []}
+    kinds: dict[str, list[Walk]] = {
+        "failed": [],
+        "positive": [],
+        "negative": [],
+    }
     for walk in walks:
         kinds[_kind(walk)].append(walk)
     wanted = min(limit, len(walks))

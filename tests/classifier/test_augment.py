@@ -36,9 +36,7 @@ def test_shift_moves_down_and_right_and_repeats_the_border():
     for n in (1, 2):
         rows = np.clip(np.arange(4) - moves[n, 0], 0, 3)
         columns = np.clip(np.arange(4) - moves[n, 1], 0, 3)
-        np.testing.assert_array_equal(
-            actual[n], images[n][rows][:, columns]
-        )
+        np.testing.assert_array_equal(actual[n], images[n][rows][:, columns])
 
 
 def test_nothing_is_the_identity():

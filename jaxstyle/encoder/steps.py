@@ -1,0 +1,146 @@
+"""The encoder's two training steps: synthetic pairs, and adaptation.
+
+Schutte et al. 2021 (arXiv:2101.07563, section 2) train E on pairs
+(w, G(w)); images, and the features of the f-independent discriminator, keep
+what the latent error alone would blur. The adaptation closes the gap to
+real images, which have no known code, by the image terms only, while pairs
+keep the codes inside W.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxstyle import parallel, rng
+from jaxstyle.config import Config
+from jaxstyle.encoder import losses, networks
+from jaxstyle.encoder.state import EncoderState, Fixed
+from jaxstyle.stylegan2 import networks as gan_networks
+
+Step = Callable[
+    [EncoderState, jax.Array], tuple[EncoderState, dict[str, jax.Array]]
+]
+
+
+def train_step(
+    config: Config,
+    adam: optax.GradientTransformation,
+    adapt: bool,
+    axis_name: str | None = None,
+) -> Step:
+    """One update of E.
+
+    Args:
+      config: weights of the losses.
+      adam: the optimiser.
+      adapt: add the image terms on the real images of the batch; without
+        it the batch only tells how many pairs to make.
+      axis_name: devices to average over.
+
+    Returns:
+      `step(state, images [B, R, R, C]) -> state, metrics`.
+    """
+    weights = config.encoder
+    encoder = networks.encoder(config)
+    model = _Frozen(config)
+
+    def image_terms(
+        codes: jax.Array, images: jax.Array, fixed: Fixed
+    ) -> tuple[jax.Array, jax.Array]:
+        rendered = model.render(fixed, codes)
+        return losses.image_loss(rendered, images), losses.feature_loss(
+            model.features(fixed, rendered), model.features(fixed, images)
+        )
+
+    def step(state: EncoderState, real: jax.Array) -> tuple[EncoderState, Any]:
+        fixed = state.fixed
+        key = jax.random.fold_in(state.rng, state.step)
+        ids = parallel.sample_ids(len(real), axis_name)
+        z = rng.normal(rng.named(key, "z"), ids, (config.gan.z_dim,))
+        w = model.map(fixed, z)
+        pairs = model.render(fixed, w)
+
+        def loss(params: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+            def encode(images: jax.Array) -> Any:
+                return encoder.apply(
+                    params, images, fixed.w_mean, fixed.w_spread
+                )
+
+            codes = encode(pairs)
+            latent = losses.latent_loss(codes, w, fixed.w_spread)
+            image, feature = image_terms(codes, pairs, fixed)
+            metrics = {"latent": latent, "image": image, "feature": feature}
+            total = weights.latent_weight * latent
+            total = total + weights.image_weight * image
+            total = total + weights.feature_weight * feature
+            if adapt:
+                image, feature = image_terms(encode(real), real, fixed)
+                metrics |= {"real_image": image, "real_feature": feature}
+                total = total + weights.image_weight * image
+                total = total + weights.feature_weight * feature
+            return total, metrics | {"loss": total}
+
+        grads, metrics = jax.grad(loss, has_aux=True)(state.params)
+        grads, metrics = parallel.pmean((grads, metrics), axis_name)
+        updates, opt = adam.update(grads, state.opt, state.params)
+        return state.replace(
+            step=state.step + 1,
+            params=optax.apply_updates(state.params, updates),
+            opt=opt,
+        ), metrics
+
+    return step
+
+
+class _Frozen:
+    """The trained GAN as functions of the state's fixed part."""
+
+    def __init__(self, config: Config) -> None:
+        self._generator = gan_networks.generator(config)
+        self._discriminator = gan_networks.discriminator(config)
+        self._psi = config.encoder.synthetic_psi
+
+    def map(self, fixed: Fixed, z: jax.Array) -> jax.Array:
+        w = self._generator.apply(fixed.g_params, z, method="map")
+        return gan_networks.truncate(w, fixed.w_avg, self._psi)  # type: ignore[arg-type]
+
+    def render(self, fixed: Fixed, codes: jax.Array) -> jax.Array:
+        return self._generator.apply(  # type: ignore[return-value]
+            fixed.g_params, codes, fixed.noise, method="render"
+        )
+
+    def features(self, fixed: Fixed, images: jax.Array) -> list[jax.Array]:
+        _, features = self._discriminator.apply(fixed.d_params, images)  # type: ignore[misc]
+        return features
+
+
+def held_out_error(
+    config: Config, state: EncoderState, count: int
+) -> dict[str, jax.Array]:
+    """Latent and image error of E on `count` pairs it was not trained on.
+
+    `latent_mse` is in units of W's variance (1 = no better than the mean);
+    `latent_cosine` is between codes relative to W's mean.
+    """
+    model, fixed = _Frozen(config), state.fixed
+    key = rng.named(state.rng, "held_out")
+    z = jax.random.normal(key, (count, config.gan.z_dim))
+    w = model.map(fixed, z)
+    images = model.render(fixed, w)
+    codes = networks.encoder(config).apply(
+        state.params, images, fixed.w_mean, fixed.w_spread
+    )
+    error = losses.latent_loss(codes, w, fixed.w_spread)  # type: ignore[arg-type]
+    offset = jnp.mean(codes, axis=1) - fixed.w_mean[None]  # type: ignore[arg-type]
+    truth = w - fixed.w_mean[None]
+    cosine = jnp.sum(offset * truth, axis=1) / (
+        jnp.linalg.norm(offset, axis=1) * jnp.linalg.norm(truth, axis=1) + 1e-8
+    )
+    return {
+        "latent_mse": error,
+        "latent_cosine": jnp.mean(cosine),
+        "image_l1": losses.image_loss(model.render(fixed, codes), images),  # type: ignore[arg-type]
+    }

@@ -1,0 +1,99 @@
+"""Numbers about walks, read back from what the renderer saved."""
+
+import dataclasses
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from jaxstyle.data import ihc
+from jaxstyle.evaluation import statistics
+from jaxstyle.explain import manifest
+
+
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    """The saved walks of one image.
+
+    Attributes:
+      row: its row of images.csv.
+      lambdas: [K].
+      judged: f on each frame, [K].
+      distances: mean absolute change against the reconstruction, [K].
+      files: K paths.
+    """
+
+    row: dict[str, str]
+    lambdas: np.ndarray
+    judged: np.ndarray
+    distances: np.ndarray
+    files: list[Path]
+
+
+def load(directory: Path, frames: Path, images: Path) -> list[Saved]:
+    """All walks in a renderer's folder, in its order."""
+    rows = defaultdict(list)
+    for row in manifest.read(frames):
+        rows[row["image_id"]].append(row)
+    return [
+        Saved(
+            image,
+            _column(rows[image["image_id"]], "lambda"),
+            _column(rows[image["image_id"]], "predictor_probability"),
+            _column(rows[image["image_id"]], "distance"),
+            [directory / row["file"] for row in rows[image["image_id"]]],
+        )
+        for image in manifest.read(images)
+    ]
+
+
+def flips(walks: list[Saved]) -> np.ndarray:
+    """1 where f's decision flipped as asked inside the trust limit: [N].
+
+    An image whose reconstruction f judges differently counts as a failure.
+    """
+    return np.asarray([float(walk.row["flipped"]) for walk in walks])
+
+
+def monotonicity(walks: list[Saved]) -> np.ndarray:
+    """Spearman correlation of lambda and f along each walk: [N]."""
+    return np.asarray(
+        [statistics.spearman(walk.lambdas, walk.judged) for walk in walks]
+    )
+
+
+def proximity(walks: list[Saved]) -> np.ndarray:
+    """Mean absolute pixel change at each flip, in [0, 1]: [flipped]."""
+    return np.asarray(
+        [
+            walk.distances[int(walk.row["flip_frame"])]
+            for walk in walks
+            if walk.row["flip_frame"]
+        ]
+    )
+
+
+def dab_monotonicity(walks: list[Saved]) -> np.ndarray:
+    """Spearman correlation of lambda and the frame's mean DAB density: [N].
+
+    The stain's optical density is computed from the saved pixels by colour
+    deconvolution (Ruifrok and Johnston 2001); no model saw it.
+    """
+    return np.asarray(
+        [
+            statistics.spearman(walk.lambdas, ihc.dab_density(pixels(walk)))
+            for walk in walks
+        ]
+    )
+
+
+def pixels(walk: Saved) -> np.ndarray:
+    """The saved frames, float32 [K, R, R, 1 or 3] in [0, 1]."""
+    frames = [np.asarray(Image.open(file)) for file in walk.files]
+    stack = np.stack(frames).astype(np.float32) / np.float32(255)
+    return stack[..., None] if stack.ndim == 3 else stack
+
+
+def _column(rows: list[dict[str, str]], name: str) -> np.ndarray:
+    return np.asarray([float(row[name]) for row in rows])

@@ -1,0 +1,110 @@
+"""The renderer's two tables, appended to as images are finished.
+
+An image counts as rendered once its row is in images.csv, which is written
+after its frames' rows and its files. What a killed run left half-way is
+swept out at the next start.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+FRAME_FIELDS = (
+    "image_id",
+    "frame",
+    "lambda",
+    "latent_probability",
+    "predictor_probability",
+    "flipped",
+    "distance",
+    "file",
+)
+IMAGE_FIELDS = (
+    "image_id",
+    "target",
+    "predictor_original",
+    "predictor_reconstruction",
+    "decision",
+    "asked",
+    "flipped",
+    "status",
+    "flip_lambda",
+    "flip_frame",
+    "reconstruction_frame",
+    "reconstruction_l1",
+    "original",
+    "reconstruction",
+    "grad_cam",
+    "strip",
+    "animation",
+)
+
+
+class Manifest:
+    """Both tables, open for appending.
+
+    Args:
+      frames: path of the table with one row per frame.
+      images: path of the table with one row per image.
+
+    Attributes:
+      done: ids of the images that are rendered already.
+    """
+
+    def __init__(self, frames: Path, images: Path) -> None:
+        self._frames, self._images = frames, images
+        finished = _whole_rows(images, IMAGE_FIELDS)
+        self.done = {row["image_id"] for row in finished}
+        kept = [
+            row
+            for row in _whole_rows(frames, FRAME_FIELDS)
+            if row["image_id"] in self.done
+        ]
+        _write(frames, FRAME_FIELDS, kept)
+        _write(images, IMAGE_FIELDS, finished)
+
+    def add(
+        self, image: Mapping[str, Any], frames: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Records one finished image."""
+        _append(self._frames, FRAME_FIELDS, frames)
+        _append(self._images, IMAGE_FIELDS, [image])
+        self.done.add(str(image["image_id"]))
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """The rows of one of the two tables."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _whole_rows(path: Path, fields: Sequence[str]) -> list[dict[str, str]]:
+    """The rows that were written to the end, without the others."""
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    return [
+        row
+        for row in csv.DictReader(lines)
+        if list(row) == list(fields) and None not in row.values()
+    ]
+
+
+def _write(
+    path: Path, fields: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    draft = path.with_name(path.name + ".draft")
+    with draft.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fields, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    draft.replace(path)
+
+
+def _append(
+    path: Path, fields: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    with path.open("a", newline="", encoding="utf-8") as file:
+        csv.DictWriter(file, fields, lineterminator="\n").writerows(rows)

@@ -1,0 +1,56 @@
+"""All stages in order: skips what is done, resumes what was interrupted."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jaxstyle import run_log, workdir
+from jaxstyle.classifier import train as classifier
+from jaxstyle.config import Config
+from jaxstyle.data import prepare
+from jaxstyle.encoder import train as encoder
+from jaxstyle.evaluation import evaluate
+from jaxstyle.explain import direction, render
+from jaxstyle.report import build
+from jaxstyle.stylegan2 import train as gan
+
+_RUN: dict[str, Callable[[Config, str | Path], dict[str, Any]]] = {
+    "data": prepare.run,
+    "classifier": classifier.run,
+    "gan": gan.run,
+    "encoder": encoder.run,
+    "direction": direction.run,
+    "render": render.run,
+    "evaluation": evaluate.run,
+    "report": build.run,
+}
+
+
+def run(config: Config, root: str | Path) -> dict[str, Any]:
+    """Runs every stage that is not complete under this config.
+
+    Returns:
+      The evaluation's numbers, and the path of the page.
+    """
+    table = []
+    for name in _stages(config):
+        if workdir.is_complete(config, root, name):
+            logging.info("%s: complete and unchanged, skipped", name)
+            table.append((name, "skipped"))
+            continue
+        logging.info("%s: starting", name)
+        _RUN[name](config, root)
+        taken = workdir.seconds(workdir.stage(config, root, name))
+        table.append((name, run_log.clock(taken)))
+    page = workdir.stage(config, root, "report").page
+    for name, taken in table:
+        logging.info("%-12s %s", name, taken)
+    return {**workdir.result(config, root, "evaluation"), "page": str(page)}
+
+
+def _stages(config: Config) -> list[str]:
+    needs_f = config.predictor.kind == "checkpoint"
+    return [
+        name for name in workdir.STAGES if needs_f or name != "classifier"
+    ]

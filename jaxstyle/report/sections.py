@@ -1,0 +1,191 @@
+"""The three sections of the page: numbers, walks, training."""
+
+from typing import Any
+
+from jaxstyle.report import charts, numbers
+from jaxstyle.report.cards import card
+from jaxstyle.report.content import Content
+from jaxstyle.report.markup import Markup, element, join
+from jaxstyle.report.selection import Group
+
+
+def numbers_section(content: Content) -> Markup:
+    """Every number with its plain meaning."""
+    networks = None
+    if content.feature_networks:
+        networks = join(
+            element("h3", "Generator, by feature network"),
+            _by_network(content.feature_networks),
+        )
+    stages = [
+        [f"{name}.{key}", value]
+        for name, result in content.stages.items()
+        for key, value in numbers.flattened(result).items()
+        if isinstance(value, int | float | str | list) or value is None
+    ]
+    return element(
+        "section",
+        element("h2", "Numbers"),
+        numbers.headlines(content.evaluation),
+        numbers.table(content.evaluation, content.intervals),
+        _interval_note(content.intervals),
+        element("div", networks, class_="kind") if networks else None,
+        element(
+            "details",
+            element("summary", "Numbers of each stage"),
+            numbers.plain_table(["Number", "Value"], stages),
+        )
+        if stages
+        else None,
+        id="numbers",
+    )
+
+
+def _interval_note(intervals: dict[str, Any]) -> Markup | None:
+    if not intervals:
+        return None
+    return element(
+        "p", "Below a value: its 95% bootstrap interval.", class_="note"
+    )
+
+
+def _by_network(networks: dict[str, dict[str, Any]]) -> Markup:
+    keys = list(dict.fromkeys(key for n in networks.values() for key in n))
+    rows = [
+        [name, *(values.get(key) for key in keys)]
+        for name, values in networks.items()
+    ]
+    labels = [key.replace("_", " ").replace("fid", "FID") for key in keys]
+    labels = [label.replace("kid", "KID") for label in labels]
+    return numbers.plain_table(["Feature network", *labels], rows)
+
+
+def walks_section(content: Content) -> Markup:
+    """The images, grouped by what became of them."""
+    first, sections = 1, []
+    for group in content.groups:
+        if group.total:
+            sections.append(_group(group, content, first))
+            first += len(group.shown)
+    return element(
+        "section",
+        element("h2", "Images and their walks"),
+        element("p", _counts(content), class_="note"),
+        element(
+            "p",
+            "Move a slider with ",
+            element("kbd", "←"),
+            " ",
+            element("kbd", "→"),
+            ". ",
+            element("kbd", "J"),
+            " and ",
+            element("kbd", "K"),
+            " go to the next and the previous image. A difference map shows "
+            "where the frame is ",
+            "brighter (red) or darker (blue) than the reconstruction, on one "
+            "scale for all images.",
+            class_="note",
+        ),
+        element(
+            "p",
+            "This browser alters the pixels that a page reads, so the "
+            "difference maps are left out. They are in the strips that the "
+            "renderer wrote.",
+            class_="pixel-warning",
+        ),
+        element(
+            "noscript", element("p", "The sliders need JavaScript to run.")
+        ),
+        sections,
+        id="walks",
+    )
+
+
+def _counts(content: Content) -> str:
+    shown = sum(len(group.shown) for group in content.groups)
+    smaller = (
+        " Fewer than configured are shown, to keep the page’s size in bounds."
+        if content.made_smaller
+        else ""
+    )
+    return (
+        f"{content.total - content.failed} of {content.total} rendered images "
+        f"flip; {content.failed} of {content.total} are not explained. "
+        f"{shown} are shown here: the kinds in equal numbers where there are "
+        "enough, evenly spaced in the order of rendering, not picked by hand."
+        f"{smaller}"
+    )
+
+
+def _group(group: Group, content: Content, first: int) -> Markup:
+    negative, positive = content.class_names
+    titles = {
+        "positive": f"From {negative} to {positive}",
+        "negative": f"From {positive} to {negative}",
+        "failed": "Not explained",
+    }
+    return element(
+        "div",
+        element("h3", titles[group.kind]),
+        element(
+            "p", f"{len(group.shown)} of {group.total} shown", class_="note"
+        ),
+        [
+            card(walk, number, content.threshold, content.class_names)
+            for number, walk in enumerate(group.shown, first)
+        ],
+        class_="kind",
+        data_kind=group.kind,
+    )
+
+
+def generator_section(content: Content) -> Markup:
+    """Samples of the generator, and curves of the training."""
+    grid = None
+    if content.samples is not None:
+        kimg, source = content.samples
+        grid = element(
+            "figure",
+            element(
+                "img",
+                src=source,
+                alt="Grid of generated images",
+                class_="samples",
+            ),
+            element(
+                "figcaption",
+                f"Images from the generator after {kimg:g} thousand training "
+                "images.",
+                class_="note",
+            ),
+        )
+    return element(
+        "section",
+        element("h2", "Generator and training"),
+        grid,
+        [_curves(name, lines) for name, lines in content.metrics.items()],
+        id="generator",
+    )
+
+
+def _curves(stage: str, lines: list[dict[str, Any]]) -> Markup | None:
+    unit, series = charts.curves(lines)
+    if not series:
+        return None
+    ends = [points[-1][0] for points in series.values()]
+    return element(
+        "div",
+        element("h3", f"Training: {stage}"),
+        element(
+            "p",
+            f"Over {max(ends):,.0f} {unit}; beside each name, its last value.",
+            class_="note",
+        ),
+        element(
+            "div",
+            [charts.training_chart(*item) for item in series.items()],
+            class_="multiples",
+        ),
+        class_="kind",
+    )

@@ -1,0 +1,136 @@
+"""Statistics against scikit-learn, SciPy and algebra."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics
+
+from jaxstyle.evaluation import statistics
+
+
+@pytest.fixture
+def scored():
+    generator = np.random.default_rng(0)
+    targets = generator.integers(0, 2, 200).astype(np.float32)
+    scores = np.round(targets + generator.normal(0, 1, 200), 1)
+    return scores, targets
+
+
+def test_roc_auc_with_ties(scored):
+    scores, targets = scored
+    assert len(np.unique(scores)) < len(scores)
+    assert statistics.roc_auc(scores, targets) == pytest.approx(
+        metrics.roc_auc_score(targets, scores), abs=1e-12
+    )
+    assert statistics.roc_auc(np.zeros(4), np.array([0, 1, 1, 0])) == 0.5
+    assert statistics.roc_auc(np.arange(4), np.array([0, 0, 1, 1])) == 1
+
+
+def test_roc_auc_refuses_one_class_and_nan():
+    with pytest.raises(ValueError, match="all 3 targets are 1"):
+        statistics.roc_auc(np.arange(3), np.ones(3))
+    with pytest.raises(ValueError, match="all 3 targets are 0"):
+        statistics.roc_auc(np.arange(3), np.zeros(3))
+    with pytest.raises(ValueError, match="finite"):
+        statistics.roc_auc(np.array([0, np.nan]), np.array([0, 1]))
+
+
+def test_accuracy():
+    p, targets = np.array([0.5, 0.2, 0.7, 0.9]), np.array([1, 1, 0, 1])
+    assert statistics.accuracy(p, targets) == 0.5
+    assert statistics.accuracy(p, targets, threshold=0.8) == 0.5
+    assert statistics.accuracy(p, targets, threshold=0.1) == 0.75
+
+
+def test_calibration_error():
+    # Two bins of two: |0.2 - 0.5| and |0.9 - 1|, each half of the images.
+    p, targets = np.array([0.1, 0.3, 0.8, 1.0]), np.array([0, 1, 1, 1])
+    actual = statistics.expected_calibration_error(p, targets, bins=2)
+    assert actual == pytest.approx((0.3 + 0.1) / 2)
+
+    generator = np.random.default_rng(0)
+    p = generator.uniform(size=1000)
+    targets = generator.uniform(size=1000) < p
+    expected = 0.0
+    for low in np.arange(15) / 15:
+        inside = (p >= low) & (p < low + 1 / 15)
+        gap = p[inside].mean() - targets[inside].mean()
+        expected += abs(gap) * inside.mean()
+    actual = statistics.expected_calibration_error(p, targets)
+    assert actual == pytest.approx(expected)
+    assert actual < 0.06
+    assert statistics.expected_calibration_error(1 - p, targets) > 0.3
+
+
+def test_spearman(scored):
+    scores, targets = scored
+    expected = stats.spearmanr(scores, targets).statistic  # type: ignore
+    assert statistics.spearman(scores, targets) == pytest.approx(expected)
+    rising = np.arange(5)
+    assert statistics.spearman(rising, np.exp(rising)) == pytest.approx(1)
+    assert statistics.spearman(rising, -(rising**3)) == pytest.approx(-1)
+
+
+def test_spearman_of_a_constant_is_0_and_of_nan_an_error():
+    assert statistics.spearman(np.arange(5), np.full(5, 0.3)) == 0
+    with pytest.raises(ValueError, match="finite"):
+        statistics.spearman(np.array([1, np.nan]), np.array([1, 2]))
+    with pytest.raises(ValueError, match=r"shapes \(2,\) and \(3,\)"):
+        statistics.spearman(np.arange(2), np.arange(3))
+
+
+def test_interval_of_a_mean_is_the_normal_one():
+    values = np.random.default_rng(0).normal(5, 2, 400)
+    low, high = statistics.bootstrap_interval(
+        np.mean, values, resamples=2000, seed=0
+    )
+    error = values.std() / np.sqrt(400)
+    assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.03)
+    assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.03)
+    narrow = statistics.bootstrap_interval(
+        np.mean, values, resamples=2000, seed=0, level=0.5
+    )
+    assert low < narrow[0] < narrow[1] < high
+
+
+def test_interval_draws_rows_together_and_follows_the_seed():
+    a = np.arange(50.0)
+
+    def linked(x, y):
+        np.testing.assert_array_equal(y, 2 * x)
+        return float(np.mean(x))
+
+    draws = [
+        statistics.bootstrap_interval(linked, a, 2 * a, resamples=20, seed=seed)
+        for seed in (1, 1, 2)
+    ]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_stratified_resamples_keep_both_classes():
+    targets = np.array([1, 0, 0, 0, 0, 0])
+    scores = np.array([0.9, 0.1, 0.2, 0.3, 0.4, 0.95])
+
+    def counted(scores, targets):
+        assert targets.sum() == 1
+        return statistics.roc_auc(scores, targets)
+
+    low, high = statistics.bootstrap_interval(
+        counted, scores, targets, resamples=100, seed=0, stratify=targets
+    )
+    assert 0 <= low < 0.8 < high == 1
+
+
+def test_summary(scored):
+    scores, targets = scored
+    p = 1 / (1 + np.exp(-scores))
+    numbers = statistics.prediction_summary(p, targets, 200, 0)
+    assert numbers["auc"] == pytest.approx(metrics.roc_auc_score(targets, p))
+    assert numbers["auc_low"] < numbers["auc"] < numbers["auc_high"]
+    assert numbers["accuracy"] == pytest.approx(
+        metrics.accuracy_score(targets, p >= 0.5)
+    )
+    assert numbers["n"] == 200
+    assert numbers["expected_calibration_error"] == pytest.approx(
+        statistics.expected_calibration_error(p, targets)
+    )

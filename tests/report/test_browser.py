@@ -1,0 +1,269 @@
+"""The page in a real Chromium, opened from the file system."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxstyle.report import colours
+from tests.report import fake_run
+from tests.report.conftest import LONG
+
+# Through a second canvas: reading the page's own makes Chromium warn.
+READ_CANVAS = """
+const canvas = arguments[0];
+const copy = new OffscreenCanvas(canvas.width, canvas.height);
+const context = copy.getContext("2d", { willReadFrequently: true });
+context.drawImage(canvas, 0, 0);
+const area = context.getImageData(0, 0, canvas.width, canvas.height);
+return [canvas.height, canvas.width, Array.from(area.data)];
+"""
+OVERFLOWING = """
+return [...document.querySelectorAll("body *")].filter((element) =>
+  element.getBoundingClientRect().right > arguments[0] + 0.5
+  && !element.closest(".scroll")).map((element) => element.outerHTML);
+"""
+
+
+@pytest.fixture(autouse=True)
+def _settled(browser):
+    """Each test starts wide and light, and must leave a clean console."""
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    browser.get_log("browser")
+    yield
+    assert browser.get_log("browser") == []
+
+
+def _open(browser, page):
+    browser.get(page.as_uri())
+
+
+def _width(browser, width):
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {
+            "width": width,
+            "height": 844,
+            "deviceScaleFactor": 2,
+            "mobile": True,
+        },
+    )
+
+
+def _card(browser, name):
+    card = browser.find_element("css selector", f'[data-id="{name}"]')
+    browser.execute_script(
+        "document.documentElement.style.scrollBehavior = 'auto';"
+        "arguments[0].scrollIntoView()",
+        card,
+    )
+    return card
+
+
+def _part(card, selector):
+    return card.find_element("css selector", selector)
+
+
+def _wait(browser, card, index):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, 20).until(
+        lambda _: card.get_attribute("data-shown") == str(index)
+    )
+
+
+def _pixels(browser, canvas):
+    height, width, data = browser.execute_script(READ_CANVAS, canvas)
+    return np.asarray(data, np.uint8).reshape(height, width, 4)
+
+
+def _float(path):
+    with Image.open(path) as image:
+        levels = np.asarray(image.convert("RGB"), np.float32)
+    return levels / np.float32(127.5) - np.float32(1)
+
+
+def _rows(page, name):
+    with (page.parents[1] / "render" / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _frames(page, name):
+    rows = _rows(page, "manifest.csv")
+    return [row for row in rows if row["image_id"] == name]
+
+
+def _shows(card, row):
+    """Whether every reading of the card agrees with a manifest row."""
+    index, f = int(row["frame"]), float(row["predictor_probability"])
+    decision = ("stain-negative", "stain-positive")[f >= 0.5]
+    assert _part(card, ".frame-name").text == f"Frame {index + 1} of 9"
+    assert _part(card, ".frame-value").text == f"f = {f:.3f}, {decision}"
+    readout = _part(card, ".readout").text
+    size = abs(float(row["lambda"]))
+    assert f"{size:.2f}" in readout
+    assert f"{100 * float(row['distance']):.1f}%" in readout
+    assert ("decision flipped" in readout) == (row["flipped"] == "1")
+    assert _part(card, ".now").get_attribute("x1") == str(index)
+    spoken = _part(card, "input").get_attribute("aria-valuetext")
+    assert f"{f:.3f}" in spoken
+
+
+@pytest.mark.parametrize("name", ["tile_0000", "tile_0001", "tile_0003"])
+def test_every_frame_and_its_difference(browser, page, name):
+    _open(browser, page)
+    card = _card(browser, name)
+    slider = _part(card, "input")
+    rows = _frames(page, name)
+    folder = page.parents[1] / "render"
+    reference = _float(folder / f"frames/{name}/reconstruction.png")
+    from selenium.webdriver.common.keys import Keys
+
+    slider.send_keys(Keys.HOME)
+    for row in rows:
+        _wait(browser, card, row["frame"])
+        _shows(card, row)
+        frame = _float(folder / row["file"])
+        shown = _pixels(browser, _part(card, ".frame"))
+        np.testing.assert_array_equal(shown[..., :3], colours.to_rgb(frame))
+        painted = _pixels(browser, _part(card, ".difference"))
+        expected = colours.difference_map(frame, reference).astype(int)
+        # float32 files of Python may round one step of the table apart.
+        assert np.abs(painted[..., :3] - expected).max() <= 4
+        assert (painted[..., 3] == 255).all()
+        slider.send_keys(Keys.ARROW_RIGHT)
+
+
+def test_difference_is_there_at_the_flip_and_zero_at_lambda_zero(browser, page):
+    _open(browser, page)
+    neutral = colours.diverging_table()[127]
+    for row in _rows(page, "images.csv")[:3]:
+        card = _card(browser, row["image_id"])
+        _wait(browser, card, row["flip_frame"])
+        canvas = _part(card, ".difference")
+        at_flip = _pixels(browser, canvas)[..., :3]
+        assert (at_flip != neutral).any(-1).mean() > 0.5
+        jump = f'button[data-frame="{row["reconstruction_frame"]}"]'
+        browser.execute_script("arguments[0].click()", _part(card, jump))
+        _wait(browser, card, row["reconstruction_frame"])
+        assert (_pixels(browser, canvas)[..., :3] == neutral).all()
+
+
+def test_arrows_move_the_slider_and_letters_the_card(browser, page):
+    from selenium.webdriver.common.keys import Keys
+
+    _open(browser, page)
+    cards = browser.find_elements("css selector", ".card")
+    body = _part(browser, "body")
+    body.send_keys("j")
+    for number, key in ((0, "j"), (1, "j"), (2, "k"), (1, "k")):
+        focused = browser.switch_to.active_element
+        assert focused == _part(cards[number], "input")
+        before = int(focused.get_attribute("value"))
+        focused.send_keys(Keys.ARROW_LEFT)
+        _wait(browser, cards[number], before - 1)
+        focused.send_keys(Keys.ARROW_RIGHT)
+        _wait(browser, cards[number], before)
+        focused.send_keys(key)
+    assert browser.switch_to.active_element == _part(cards[0], "input")
+
+
+def test_a_walk_without_flip_offers_none(browser, page):
+    _open(browser, page)
+    card = _card(browser, "tile_0003")
+    _wait(browser, card, 0)
+    assert "no flip inside the trust limit" in _part(card, ".story").text
+    buttons = card.find_elements("css selector", "button")
+    assert [b.is_enabled() for b in buttons] == [True, False]
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1024])
+@pytest.mark.parametrize("which", ["page", "evil_page"])
+def test_no_overflow(browser, request, which, width):
+    _width(browser, width)
+    _open(browser, request.getfixturevalue(which))
+    wide = browser.execute_script("return document.documentElement.scrollWidth")
+    outside = browser.execute_script(OVERFLOWING, width)
+    assert outside == []
+    assert wide <= width
+
+
+def test_slider_lines_up_with_the_plot(browser, page):
+    _open(browser, page)
+    card = _card(browser, "tile_0000")
+    slider, plot = _part(card, "input"), _part(card, ".plot svg")
+    thumb = 18
+    assert plot.rect["x"] == pytest.approx(slider.rect["x"] + thumb / 2, abs=1)
+    assert plot.rect["width"] == pytest.approx(
+        slider.rect["width"] - thumb, abs=1
+    )
+
+
+def test_a_browser_that_blurs_pixels_gets_no_difference_map(browser, page):
+    blur = """
+        const read = CanvasRenderingContext2D.prototype.getImageData;
+        CanvasRenderingContext2D.prototype.getImageData = function (...box) {
+          const area = read.apply(this, box);
+          area.data[0] ^= 1;
+          return area;
+        };
+    """
+    script = browser.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": blur}
+    )
+    try:
+        _open(browser, page)
+        card = _card(browser, "tile_0000")
+        _wait(browser, card, _part(card, "input").get_attribute("value"))
+        size = "return [arguments[0].width, arguments[0].height]"
+        drawn = browser.execute_script(size, _part(card, ".frame"))
+        blank = browser.execute_script(size, _part(card, ".difference"))
+        assert (drawn, blank) == ([32, 32], [300, 150])
+        warning = _part(browser, ".pixel-warning")
+        assert warning.is_displayed()
+    finally:
+        browser.execute_cdp_cmd(
+            "Page.removeScriptToEvaluateOnNewDocument", script
+        )
+    _open(browser, page)
+    assert not _part(browser, ".pixel-warning").is_displayed()
+
+
+def test_light_and_dark(browser, page):
+    def background():
+        return browser.execute_script(
+            "return getComputedStyle(document.body).backgroundColor"
+        )
+
+    _open(browser, page)
+    for scheme, expected in (
+        ("light", "rgb(255, 255, 255)"),
+        ("dark", "rgb(18, 21, 26)"),
+    ):
+        browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+        )
+        assert background() == expected
+
+
+def test_nothing_is_fetched(browser, page):
+    _open(browser, page)
+    fetched = browser.execute_script(
+        "return performance.getEntriesByType('resource').map((e) => e.name)"
+    )
+    assert [name for name in fetched if not name.startswith("data:")] == []
+
+
+def test_text_from_data_runs_nothing(browser, evil_page):
+    _open(browser, evil_page)
+    assert browser.execute_script("return window.evil") is None
+    assert len(browser.find_elements("css selector", ".card")) == 4
+    for image in browser.find_elements("css selector", "img"):
+        assert image.get_attribute("src").startswith("data:")
+    card = _card(browser, "tile_0000")
+    _wait(browser, card, _rows(evil_page, "images.csv")[0]["flip_frame"])
+    assert LONG in _part(card, ".story").text
+    assert fake_run.FRAMES == 9
