@@ -29,16 +29,19 @@ def get_config(variant: str = "") -> Config:
         gan=GanConfig(
             z_dim=512,
             w_dim=512,
-            mapping_layers=4,
-            channel_base=1024,
+            mapping_layers=2,
+            channel_base=768,
             channel_max=64,
-            batch_size=32,
-            kimg=40,
-            ema_kimg=5,
-            r1_gamma=0.1,
+            noise_from=64,
+            batch_size=16,
+            kimg=100,
+            learning_rate=5e-3,
+            r1_gamma=0.02,
             w_avg_decay=0.995,
+            checkpoint_kimg=10,
+            sample_kimg=10,
         ),
-        encoder=EncoderConfig(widths=(32, 64, 128), kimg=40, adapt_kimg=10),
+        encoder=EncoderConfig(widths=(32, 64, 64, 64), kimg=40, adapt_kimg=20),
     )
     if variant == "tiny":
         tiny(config)

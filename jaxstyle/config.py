@@ -21,6 +21,29 @@ def _require(condition: bool, field_name: str, value: Any, mend: str) -> None:
         raise ConfigError(f"{field_name} = {value!r}: {mend}")
 
 
+def _require_positive(section: str, values: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(values, name)
+        _require(value > 0, f"{section}.{name}", value, "use a positive number")
+
+
+def _require_share(section: str, values: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(values, name)
+        _require(
+            0 <= value <= 1, f"{section}.{name}", value, "use a share, 0 to 1"
+        )
+
+
+def _require_widths(field_name: str, widths: tuple[int, ...]) -> None:
+    _require(
+        len(widths) > 0 and min(widths) > 0,
+        field_name,
+        widths,
+        "give the channels of each stage, one or more positive numbers",
+    )
+
+
 def _is_power_of_two(value: int) -> bool:
     return value >= 1 and value & (value - 1) == 0
 
@@ -138,6 +161,14 @@ class ClassifierConfig:
     augment_contrast: float = 0.1
     augment_shift: int = 2
 
+    def __post_init__(self) -> None:
+        _require_widths("classifier.widths", self.widths)
+        _require_positive(
+            "classifier",
+            self,
+            *("blocks", "batch_size", "epochs", "patience", "learning_rate"),
+        )
+
 
 @dataclass
 class PredictorConfig:
@@ -178,6 +209,7 @@ class PredictorConfig:
             self.threshold,
             "use a probability strictly between 0 and 1",
         )
+        _require_positive("predictor", self, "batch_size")
 
 
 @dataclass
@@ -190,6 +222,9 @@ class GanConfig:
       mapping_layers: fully connected layers from z to w.
       channel_base: channels(res) = min(channel_base / res, channel_max).
       channel_max: most channels of a layer.
+      noise_from: smallest side whose layers get noise; more than the
+        resolution turns it off. Noise may take over where things are, and
+        no encoder can see it; without it, all of that comes from w.
       batch_size: global batch.
       kimg: length of the training in thousands of real images shown.
       learning_rate: Adam's, for G and D alike.
@@ -215,6 +250,7 @@ class GanConfig:
     mapping_layers: int = 8
     channel_base: int = 16384
     channel_max: int = 512
+    noise_from: int = 4
     batch_size: int = 32
     kimg: float = 1000.0
     learning_rate: float = 2.5e-3
@@ -235,6 +271,18 @@ class GanConfig:
     keep_checkpoints: int = 2
 
     def __post_init__(self) -> None:
+        _require_positive(
+            "gan",
+            self,
+            *("z_dim", "w_dim", "mapping_layers", "channel_base"),
+            *("channel_max", "batch_size", "kimg", "learning_rate"),
+            *("d_reg_interval", "g_reg_interval", "path_length_shrink"),
+            *("ema_kimg", "ema_rampup", "mbstd_group"),
+            *("checkpoint_kimg", "sample_kimg", "keep_checkpoints"),
+        )
+        _require_share(
+            "gan", self, "style_mixing", "w_avg_decay", "path_length_decay"
+        )
         _require(
             self.batch_size % (self.mbstd_group * self.path_length_shrink) == 0,
             "gan.batch_size",
@@ -242,9 +290,6 @@ class GanConfig:
             "use a multiple of mbstd_group * path_length_shrink "
             f"({self.mbstd_group * self.path_length_shrink})",
         )
-        for name in ("kimg", "checkpoint_kimg", "sample_kimg"):
-            value = getattr(self, name)
-            _require(value > 0, f"gan.{name}", value, "use a positive number")
 
 
 @dataclass
@@ -287,6 +332,13 @@ class EncoderConfig:
             "encoder.space",
             self.space,
             "choose 'w' or 'w_plus'",
+        )
+        _require_widths("encoder.widths", self.widths)
+        _require_positive(
+            "encoder",
+            self,
+            *("blocks", "batch_size", "kimg", "learning_rate"),
+            *("adapt_learning_rate", "checkpoint_kimg"),
         )
 
 
@@ -382,7 +434,7 @@ class WalkConfig:
         _require(
             len(self.targets) >= 2
             and list(self.targets) == sorted(set(self.targets))
-            and 0 < self.targets[0]
+            and self.targets[0] > 0
             and self.targets[-1] < 1,
             "walk.targets",
             self.targets,
@@ -394,6 +446,8 @@ class WalkConfig:
             self.split,
             "choose 'train', 'val' or 'test'",
         )
+        _require_positive("walk", self, "batch_size", "writer_threads")
+
 
 @dataclass
 class EvaluationConfig:
@@ -443,6 +497,16 @@ class Config:
     walk: WalkConfig = field(default_factory=WalkConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
+
+    def __post_init__(self) -> None:
+        _require(self.seed >= 0, "seed", self.seed, "use 0 or more")
+        _require(
+            self.gan.channel_base >= self.data.resolution,
+            "gan.channel_base",
+            self.gan.channel_base,
+            "use at least data.resolution, or the finest layers have no "
+            "channels",
+        )
 
 
 def validated(config: Config) -> Config:

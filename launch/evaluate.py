@@ -1,6 +1,6 @@
 """Measures the whole run.
 
-    python -m launch.evaluate --config=configs/ihc.py --workdir=runs/ihc
+python -m launch.evaluate --config=configs/ihc.py --workdir=runs/ihc
 """
 
 from jaxstyle.evaluation import evaluate

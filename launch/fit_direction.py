@@ -1,6 +1,6 @@
 """Fits the latent predictor, whose normal is the direction of the walks.
 
-    python -m launch.fit_direction --config=configs/ihc.py --workdir=runs/ihc
+python -m launch.fit_direction --config=configs/ihc.py --workdir=runs/ihc
 """
 
 from jaxstyle.explain import direction

@@ -1,6 +1,6 @@
 """Runs all stages, from images to the report.
 
-    python -m launch.pipeline --config=configs/ihc.py --workdir=runs/ihc
+python -m launch.pipeline --config=configs/ihc.py --workdir=runs/ihc
 """
 
 from jaxstyle import pipeline

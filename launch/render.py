@@ -1,6 +1,6 @@
 """Renders the counterfactual walks.
 
-    python -m launch.render --config=configs/ihc.py --workdir=runs/ihc
+python -m launch.render --config=configs/ihc.py --workdir=runs/ihc
 """
 
 from jaxstyle.explain import render

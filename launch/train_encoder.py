@@ -1,6 +1,6 @@
 """Trains the encoder on the trained generator.
 
-    python -m launch.train_encoder --config=configs/ihc.py --workdir=runs/ihc
+python -m launch.train_encoder --config=configs/ihc.py --workdir=runs/ihc
 """
 
 from jaxstyle.encoder import train

@@ -1,6 +1,6 @@
 """Trains StyleGAN2 on the prepared images.
 
-    python -m launch.train_gan --config=configs/ihc.py --workdir=runs/ihc
+python -m launch.train_gan --config=configs/ihc.py --workdir=runs/ihc
 """
 
 from jaxstyle.stylegan2 import train

@@ -122,10 +122,12 @@ class StyledLayer(nn.Module):
     Attributes:
       features: output channels.
       up: double the size.
+      noisy: add the noise, at a strength that is learned.
     """
 
     features: int
     up: bool = False
+    noisy: bool = True
 
     @nn.compact
     def __call__(
@@ -133,9 +135,10 @@ class StyledLayer(nn.Module):
     ) -> jax.Array:
         """`noise` is [B or 1, H, W, 1] at the output's size."""
         x = ModulatedConv(self.features, up=self.up, name="conv")(x, w)
-        strength = self.param("noise_strength", nn.initializers.zeros, ())
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        x = x + noise * strength
+        if self.noisy:
+            strength = self.param("noise_strength", nn.initializers.zeros, ())
+            x = x + noise * strength
         return leaky_relu(x + bias[None, None, None, :])
 
 

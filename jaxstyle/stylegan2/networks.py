@@ -63,11 +63,13 @@ class Synthesis(nn.Module):
       resolution: side of the image, a power of two.
       image_channels: 1 or 3.
       widths: channels at 4, 8, ... `resolution`.
+      noise_from: smallest side whose layers get noise.
     """
 
     resolution: int
     image_channels: int
     widths: Sequence[int]
+    noise_from: int = 4
 
     @nn.compact
     def __call__(self, ws: jax.Array, noise: Sequence[jax.Array]) -> jax.Array:
@@ -75,7 +77,8 @@ class Synthesis(nn.Module):
 
         Args:
           ws: [B, L, w_dim] with L = `layer_count(resolution)`.
-          noise: one [B or 1, H, W, 1] for each of `noise_shapes`.
+          noise: one [B or 1, H, W, 1] for each of `noise_shapes`, those
+            of sides below `noise_from` unused.
 
         Returns:
           [B, resolution, resolution, image_channels], about [-1, 1].
@@ -85,7 +88,8 @@ class Synthesis(nn.Module):
             "const", nn.initializers.normal(1.0), (4, 4, self.widths[0])
         )
         x = jnp.broadcast_to(const[None], (batch, *const.shape))
-        x = layers.StyledLayer(self.widths[0], name="conv_4_1")(
+        noisy = self.noise_from <= 4
+        x = layers.StyledLayer(self.widths[0], noisy=noisy, name="conv_4_1")(
             x, ws[:, 0], noise[0]
         )
         image = layers.ToRGB(self.image_channels, name="rgb_4")(x, ws[:, 1])
@@ -94,11 +98,11 @@ class Synthesis(nn.Module):
             zip(sizes, self.widths[1:], strict=True)
         ):
             # A block's pixels share their code with the next block's start.
-            row = 2 * level + 1
-            x = layers.StyledLayer(width, up=True, name=f"conv_{size}_0")(
-                x, ws[:, row], noise[row]
-            )
-            x = layers.StyledLayer(width, name=f"conv_{size}_1")(
+            row, noisy = 2 * level + 1, size >= self.noise_from
+            x = layers.StyledLayer(
+                width, up=True, noisy=noisy, name=f"conv_{size}_0"
+            )(x, ws[:, row], noise[row])
+            x = layers.StyledLayer(width, noisy=noisy, name=f"conv_{size}_1")(
                 x, ws[:, row + 1], noise[row + 1]
             )
             rgb = layers.ToRGB(self.image_channels, name=f"rgb_{size}")
@@ -115,6 +119,7 @@ class Generator(nn.Module):
       resolution: side of the image.
       image_channels: 1 or 3.
       widths: channels at 4, 8, ... `resolution`.
+      noise_from: smallest side whose layers get noise.
     """
 
     w_dim: int
@@ -122,12 +127,13 @@ class Generator(nn.Module):
     resolution: int
     image_channels: int
     widths: Sequence[int]
+    noise_from: int = 4
 
     def setup(self) -> None:
         """Makes both networks."""
         self.mapping = Mapping(self.w_dim, self.mapping_layers)
         self.synthesis = Synthesis(
-            self.resolution, self.image_channels, self.widths
+            self.resolution, self.image_channels, self.widths, self.noise_from
         )
 
     def __call__(self, z: jax.Array, noise: Sequence[jax.Array]) -> jax.Array:
@@ -222,6 +228,7 @@ def generator(config: Config) -> Generator:
         config.data.resolution,
         config.data.channels,
         widths(config),
+        config.gan.noise_from,
     )
 
 

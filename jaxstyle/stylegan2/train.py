@@ -4,6 +4,7 @@ Writes WORKDIR/gan/: metrics.jsonl, samples/ (a fixed latent grid over
 time), checkpoints/ (resumed exactly) and params/ (what later stages read).
 """
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     total = steps_for(gan.kimg, gan.batch_size)
     checkpoint_steps = steps_for(gan.checkpoint_kimg, gan.batch_size)
     sample_steps = steps_for(gan.sample_kimg, gan.batch_size)
-    parallel.local_batch(gan.batch_size)  # refuse an uneven batch at once
+    # Refuse at once a batch whose groups would not be those of one device.
+    multiple = math.lcm(gan.mbstd_group, gan.path_length_shrink)
+    parallel.local_batch(gan.batch_size, multiple)
 
     # --- state, data, and what an earlier run left
     saver = checkpoints.Checkpoints(stage.checkpoints, gan.keep_checkpoints)
@@ -39,6 +42,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         config, root, "train", gan.batch_size, config.seed
     )
     state = saver.restore_latest(state_lib.create(config), batches)
+    state = parallel.replicated(state)
     first = int(state.step)
 
     # --- the compiled steps
@@ -46,13 +50,18 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     r1 = parallel.train_step(steps.r1_step(config, parallel.AXIS))
     path = parallel.train_step(steps.path_length_step(config, parallel.AXIS))
     draw_grid = samples.drawer(config)
-    log = run_log.RunLog(stage.metrics, first)
+    log = run_log.RunLog(stage.metrics, first + 1)
     progress = run_log.Progress(
         "gan", total * gan.batch_size, "images", first * gan.batch_size
     )
 
     # --- the loop
-    metrics: dict[str, Any] = {}
+    # Not every step holds every metric: the newest of each is told.
+    metrics = {
+        key: value
+        for key, value in log.last.items()
+        if key not in ("step", "images")
+    }
     for step in range(first, total):
         images = parallel.shard(next(batches)["image"])
         if step % gan.d_reg_interval == 0:
@@ -65,8 +74,10 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         metrics |= main_metrics
 
         done = step + 1
-        if done % _LOG_STEPS == 0 or done == total:
-            # Not every step holds every metric: the newest of each is told.
+        saving = done % checkpoint_steps == 0 or done == total
+        # Each checkpoint has its line: what is saved was finite, and a
+        # resumed run tells the same values.
+        if done % _LOG_STEPS == 0 or saving:
             values = {key: float(value) for key, value in metrics.items()}
             log.write(done, {"images": done * gan.batch_size, **values})
             progress.update(
@@ -77,7 +88,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
             kimg = done * gan.batch_size / 1000
             stage.samples.mkdir(exist_ok=True)
             draw_grid(state).save(stage.samples / f"kimg_{kimg:09.3f}.png")
-        if done % checkpoint_steps == 0 or done == total:
+        if saving:
             saver.save(done, state, batches)
 
     # --- what later stages read

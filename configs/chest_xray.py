@@ -1,0 +1,71 @@
+"""Children's chest X-rays, normal or pneumonia (Kermany et al. 2018)."""
+
+from configs import ihc
+from jaxstyle.config import (
+    ClassifierConfig,
+    Config,
+    DataConfig,
+    EncoderConfig,
+    GanConfig,
+)
+
+
+def get_config(variant: str = "") -> Config:
+    """64 px for one GPU; `cpu` is 32 px with few channels; `tiny` for tests."""
+    config = Config(
+        name="chest_xray",
+        data=DataConfig(
+            source="npz",
+            path="chest_xray_64.npz",
+            resolution=64,
+            channels=1,
+            class_names=("normal", "pneumonia"),
+            # Hearts lie on the left: no mirroring.
+        ),
+        classifier=ClassifierConfig(widths=(32, 64, 128, 128), epochs=40),
+        gan=GanConfig(
+            mapping_layers=4,
+            channel_base=8192,
+            channel_max=256,
+            kimg=1000,
+            r1_gamma=0.03,
+            checkpoint_kimg=20,
+            sample_kimg=20,
+        ),
+        encoder=EncoderConfig(
+            space="w_plus", widths=(64, 128, 256, 256), kimg=300, adapt_kimg=200
+        ),
+    )
+    if variant == "cpu":
+        _cpu(config)
+    elif variant == "tiny":
+        config.data.resolution = 32
+        ihc.tiny(config)
+    elif variant:
+        raise ValueError(
+            f"configs/chest_xray.py has no variant {variant!r}: use cpu or tiny"
+        )
+    return config
+
+
+def _cpu(config: Config) -> None:
+    config.data.resolution = 32
+    config.classifier = ClassifierConfig(
+        widths=(32, 64, 128), epochs=30, patience=8
+    )
+    config.gan = GanConfig(
+        mapping_layers=2,
+        channel_base=1024,
+        channel_max=64,
+        noise_from=64,
+        batch_size=16,
+        kimg=250,
+        learning_rate=5e-3,
+        r1_gamma=0.02,
+        w_avg_decay=0.995,
+        checkpoint_kimg=10,
+        sample_kimg=25,
+    )
+    config.encoder = EncoderConfig(
+        space="w_plus", widths=(32, 64, 128, 128), kimg=60, adapt_kimg=60
+    )
