@@ -34,6 +34,19 @@ def train_step(step: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def replicated(tree: Any) -> Any:
+    """The tree on every device, placed as `train_step` returns its state.
+
+    A first state that lies on one device only would make the first step
+    compile twice: for that placement and for this one.
+    """
+    devices = jax.sharding.Mesh(jax.devices(), (AXIS,))
+    everywhere = jax.sharding.NamedSharding(
+        devices, jax.sharding.PartitionSpec()
+    )
+    return jax.device_put(tree, everywhere)
+
+
 def map_batch(
     function: Callable[..., Any], batched_arguments: int = 1
 ) -> Callable[..., Any]:
@@ -122,16 +135,22 @@ def padded(array: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])
 
 
-def local_batch(global_batch: int) -> int:
+def local_batch(global_batch: int, multiple: int = 1) -> int:
     """Images of the global batch that this process feeds.
 
+    Args:
+      global_batch: images of all processes.
+      multiple: what each device's share must be a multiple of.
+
     Raises:
-      ValueError: if the global batch does not divide among the devices.
+      ValueError: if the global batch does not divide so among the devices.
     """
-    if global_batch % jax.device_count():
+    least = jax.device_count() * multiple
+    if global_batch % least:
         raise ValueError(
             f"batch_size = {global_batch} does not divide among "
-            f"{jax.device_count()} devices; use a multiple"
+            f"{jax.device_count()} devices in multiples of {multiple}; use a "
+            f"multiple of {least}"
         )
     return global_batch // jax.process_count()
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jaxstyle import run_log, workdir
+from jaxstyle import predictors, run_log, workdir
 from jaxstyle.classifier import train as classifier
-from jaxstyle.config import Config
+from jaxstyle.config import Config, ConfigError
 from jaxstyle.data import prepare
 from jaxstyle.encoder import train as encoder
 from jaxstyle.evaluation import evaluate
@@ -32,7 +32,12 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
 
     Returns:
       The evaluation's numbers, and the path of the page.
+
+    Raises:
+      ConfigError: if the config asks for other images than a split.
+      PredictorError: if there is no such black box; before any training.
     """
+    _refuse(config, root)
     table = []
     for name in _stages(config):
         if workdir.is_complete(config, root, name):
@@ -49,8 +54,17 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     return {**workdir.result(config, root, "evaluation"), "page": str(page)}
 
 
+def _refuse(config: Config, root: str | Path) -> None:
+    if config.walk.images:
+        raise ConfigError(
+            f"walk.images = {config.walk.images!r}: the pipeline renders and "
+            "measures a split; render other images with `python -m "
+            "launch.render` afterwards"
+        )
+    if config.predictor.kind == "callable":
+        predictors.load(config, root)
+
+
 def _stages(config: Config) -> list[str]:
     needs_f = config.predictor.kind == "checkpoint"
-    return [
-        name for name in workdir.STAGES if needs_f or name != "classifier"
-    ]
+    return [name for name in workdir.STAGES if needs_f or name != "classifier"]

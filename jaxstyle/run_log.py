@@ -7,6 +7,7 @@ same numbers where `tensorboardX` is installed.
 import json
 import logging
 import math
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,12 +60,18 @@ class RunLog:
 
     On resume, lines at or after the restored step are dropped, so that the
     file reads as if the run had never been interrupted.
+
+    Attributes:
+      last: values of the newest line that was kept; empty if there is none.
     """
 
     def __init__(self, path: Path, from_step: int) -> None:
         self._path = path
         kept = [line for line in read_metrics(path) if line["step"] < from_step]
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        draft = path.with_name(path.name + ".draft")
+        draft.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        os.replace(draft, path)
+        self.last: dict[str, Any] = kept[-1] if kept else {}
         self._board = _tensorboard(path.parent / "tensorboard")
 
     def write(self, step: int, metrics: Mapping[str, Any]) -> None:

@@ -42,7 +42,8 @@ _SECTIONS["render"] = (*_SECTIONS["direction"], "walk")
 _SECTIONS["evaluation"] = (*_SECTIONS["render"], "evaluation")
 _SECTIONS["report"] = (*_SECTIONS["evaluation"], "report")
 
-# A longer training of the same kind goes on from its checkpoints.
+# A training goes on from its checkpoints when these change; the first of
+# them is its length, which may only grow.
 _EXTENDABLE = {"gan": ("kimg", "sample_kimg", "checkpoint_kimg")}
 
 
@@ -258,9 +259,11 @@ def _resumable(here: Stage, recorded: Path) -> bool:
     if not recorded.exists():
         return True
     before, now = read_json(recorded), json.loads(json.dumps(here.config))
-    for key in _EXTENDABLE.get(here.name, ()):
-        before.get(here.name, {}).pop(key, None)
-        now[here.name].pop(key, None)
+    for number, key in enumerate(_EXTENDABLE.get(here.name, ())):
+        old = before.get(here.name, {}).pop(key, 0)
+        if number == 0 and now[here.name][key] < old:
+            return False
+        now[here.name].pop(key)
     return before == now
 
 

@@ -3,12 +3,11 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle import parallel
 from jaxstyle.config import Config
-from jaxstyle.encoder import networks
+from jaxstyle.encoder import losses, networks
 from jaxstyle.stylegan2 import networks as gan_networks
 
 
@@ -35,7 +34,7 @@ class Codec:
         self.gan, self._trained = gan, encoder
         self._z_dim = config.gan.z_dim
         generator = gan_networks.generator(config)
-        discriminator = gan_networks.discriminator(config)
+        discriminator = networks.feature_network(config)
         network = networks.encoder(config)
 
         def encode(trained: Any, images: jax.Array) -> Any:
@@ -51,18 +50,10 @@ class Codec:
             return generator.apply(params, codes, noise, method="render")
 
         def distance(params: Any, a: jax.Array, b: jax.Array) -> jax.Array:
-            layers = []
-            for x, y in zip(
-                discriminator.apply(params, a)[1],  # type: ignore[index]
+            return losses.feature_distance(
                 discriminator.apply(params, b)[1],  # type: ignore[index]
-                strict=True,
-            ):
-                axes = (1, 2, 3)
-                layers.append(
-                    jnp.mean((x - y) ** 2, axes)
-                    / (jnp.mean(x**2, axes) + 1e-8)
-                )
-            return jnp.mean(jnp.stack(layers), axis=0)
+                discriminator.apply(params, a)[1],  # type: ignore[index]
+            )
 
         def sample(params: Any, z: jax.Array) -> Any:
             return generator.apply(params, z, method="map")
@@ -84,8 +75,7 @@ class Codec:
     def feature_distance(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Distance [N] of images in the discriminator's features.
 
-        The mean over layers of the squared difference, as a share of the
-        energy of `a`'s features.
+        See `losses.feature_distance`; `a` holds the targets.
         """
         return self._distance(self.gan["d_params"], a, b)
 

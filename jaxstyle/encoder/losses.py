@@ -24,12 +24,31 @@ def image_loss(images: jax.Array, targets: jax.Array) -> jax.Array:
     return jnp.mean(jnp.abs(images - targets))
 
 
+def feature_distance(
+    features: Sequence[jax.Array], targets: Sequence[jax.Array]
+) -> jax.Array:
+    """Mean over layers of the squared error as a share of the energy.
+
+    Per image, so that a batch's mean is that of its parts on any number of
+    devices.
+
+    Args:
+      features: one [B, h, w, F] a layer.
+      targets: likewise; their energy is the denominator.
+
+    Returns:
+      [B].
+    """
+    axes = (1, 2, 3)
+    shares = [
+        jnp.mean((a - b) ** 2, axes) / (jnp.mean(b**2, axes) + 1e-8)
+        for a, b in zip(features, targets, strict=True)
+    ]
+    return jnp.mean(jnp.stack(shares), axis=0)
+
+
 def feature_loss(
     features: Sequence[jax.Array], targets: Sequence[jax.Array]
 ) -> jax.Array:
-    """Mean over layers of the squared error as a share of the energy."""
-    shares = [
-        jnp.mean((a - b) ** 2) / (jnp.mean(b**2) + 1e-8)
-        for a, b in zip(features, targets, strict=True)
-    ]
-    return jnp.mean(jnp.stack(shares))
+    """Mean of `feature_distance` over the batch."""
+    return jnp.mean(feature_distance(features, targets))

@@ -62,6 +62,15 @@ def encoder(config: Config) -> Encoder:
     )
 
 
+def feature_network(config: Config) -> gan_networks.Discriminator:
+    """The discriminator, of which only the features are of use here.
+
+    Groups of 1 for its minibatch deviation, which comes after the features,
+    leave the batch free.
+    """
+    return gan_networks.discriminator(config).clone(mbstd_group=1)
+
+
 def spread_of_w(
     generator: gan_networks.Generator, params: Any, z: jax.Array
 ) -> tuple[jax.Array, jax.Array]:

@@ -85,8 +85,10 @@ def train_step(
 
         grads, metrics = jax.grad(loss, has_aux=True)(state.params)
         grads, metrics = parallel.pmean((grads, metrics), axis_name)
-        updates, opt = adam.update(grads, state.opt, state.params)
-        return state.replace(
+        # Optax raises its betas, floats, to an integer count.
+        with jax.numpy_dtype_promotion("standard"):
+            updates, opt = adam.update(grads, state.opt, state.params)
+        return state.replace(  # type: ignore[attr-defined]
             step=state.step + 1,
             params=optax.apply_updates(state.params, updates),
             opt=opt,
@@ -100,7 +102,7 @@ class _Frozen:
 
     def __init__(self, config: Config) -> None:
         self._generator = gan_networks.generator(config)
-        self._discriminator = gan_networks.discriminator(config)
+        self._discriminator = networks.feature_network(config)
         self._psi = config.encoder.synthetic_psi
 
     def map(self, fixed: Fixed, z: jax.Array) -> jax.Array:
@@ -113,8 +115,8 @@ class _Frozen:
         )
 
     def features(self, fixed: Fixed, images: jax.Array) -> list[jax.Array]:
-        _, features = self._discriminator.apply(fixed.d_params, images)  # type: ignore[misc]
-        return features
+        judged: Any = self._discriminator.apply(fixed.d_params, images)
+        return judged[1]
 
 
 def held_out_error(

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxstyle import checkpoints, parallel, predictors, rng, run_log, workdir
+from jaxstyle import checkpoints, parallel, predictors, run_log, workdir
 from jaxstyle.config import Config
 from jaxstyle.data import pipeline
 from jaxstyle.encoder import codec as codec_lib
@@ -49,8 +49,8 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     adam = state_lib.optimiser(config, synthetic, adapt)
     state = state_lib.create(config, gan_train.load(config, root), adam)
     fixed = state.fixed  # never changes, so it is not saved either
-    state = saver.restore_latest(state.replace(fixed=None), batches)
-    state = state.replace(fixed=fixed)
+    state = saver.restore_latest(_without_fixed(state), batches)
+    state = parallel.replicated(state.replace(fixed=fixed))
     first = int(state.step)
 
     # --- the compiled steps
@@ -60,7 +60,8 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         )
         for adapting in (False, True)
     )
-    log = run_log.RunLog(stage.metrics, first)
+    # The restored step's own line was written before its checkpoint.
+    log = run_log.RunLog(stage.metrics, first + 1)
     progress = run_log.Progress(
         "encoder", total * batch, "images", first * batch
     )
@@ -72,18 +73,24 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         state, metrics = step_fn(state, images)
 
         done = step + 1
-        if done % _LOG_STEPS == 0 or done == total:
+        saving = done % checkpoint_steps == 0 or done == total
+        # Each checkpoint has its line: what is saved was finite.
+        if done % _LOG_STEPS == 0 or saving:
             values = {key: float(value) for key, value in metrics.items()}
             log.write(done, {"images": done * batch, **values})
             progress.update(done * batch, f"loss {values['loss']:.3f}")
-        if done % checkpoint_steps == 0 or done == total:
-            saver.save(done, state.replace(fixed=None), batches)
+        if saving:
+            saver.save(done, _without_fixed(state), batches)
 
     # --- what later stages read, and how good it is
     saver.close()
     checkpoints.save_tree(stage.exported, exported(state))
-    held_out = jax.jit(lambda state: steps.held_out_error(config, state, _HELD_OUT))
-    codec = codec_lib.Codec(config, gan_train.load(config, root), exported(state))
+    held_out = jax.jit(
+        lambda state: steps.held_out_error(config, state, _HELD_OUT)
+    )
+    codec = codec_lib.Codec(
+        config, gan_train.load(config, root), exported(state)
+    )
     result = {
         "steps": int(state.step),
         "synthetic": {key: float(v) for key, v in held_out(state).items()},
@@ -91,6 +98,10 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     }
     workdir.finish(stage, result, time.monotonic() - started)
     return result
+
+
+def _without_fixed(state: state_lib.EncoderState) -> state_lib.EncoderState:
+    return state.replace(fixed=None)  # type: ignore[attr-defined]
 
 
 def exported(state: state_lib.EncoderState) -> dict[str, Any]:
@@ -106,9 +117,7 @@ def load(config: Config, root: str | Path) -> codec_lib.Codec:
     """Encoder and generator of a finished run, ready to use."""
     gan = gan_train.load(config, root)
     adam = state_lib.optimiser(config, 1, 1)
-    like = jax.eval_shape(
-        lambda: exported(state_lib.create(config, gan, adam))
-    )
+    like = jax.eval_shape(lambda: exported(state_lib.create(config, gan, adam)))
     trained = checkpoints.load_tree(
         workdir.stage(config, root, "encoder").exported, like
     )
@@ -121,7 +130,7 @@ def reconstruction(
     """How well G(E(x)) reproduces the real test images x.
 
     Returns:
-      psnr (dB), ssim, feature_distance (see `losses.feature_loss`), and gap,
+      psnr (dB), ssim, feature_distance (see `losses`), and gap,
       the mean |f(x) - f(G(E(x)))|, where the predictor can be asked already.
     """
     split = pipeline.open_split(config, root, "test")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import special
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
@@ -50,9 +51,10 @@ class Direction:
         """Latent logits [N] of codes [N, rows, w_dim]."""
         return self.scale * (summary(codes) @ self.alpha) + self.intercept
 
-    def probabilities(self, codes: np.ndarray) -> np.ndarray:
-        """Latent probabilities [N] of codes [N, rows, w_dim]."""
-        return 1 / (1 + np.exp(-self.logits(codes).astype(np.float64)))
+    def along(self, codes: np.ndarray, lambdas: np.ndarray) -> np.ndarray:
+        """Latent probabilities [N, K] of codes moved by lambdas [N, K]."""
+        start = self.logits(codes).astype(np.float64)
+        return special.expit(start[:, None] + self.scale * lambdas)
 
     def steps_to(self, codes: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """lambda [N, T] that takes each code to each target probability.
@@ -170,25 +172,35 @@ def training_labels(
       ValueError: if one class is missing.
     """
     kind, ones = config.direction.labels, np.ones(len(data.codes))
+    labels, weights = decisions(config, data.judged), ones
     if kind == "predictor_prob":
-        labels = np.concatenate([0 * ones, ones]).astype(np.int32)
-        return labels, np.concatenate([1 - data.judged, data.judged])
-    if kind == "ground_truth":
-        labels = data.targets.astype(np.int32)
-    else:
-        labels = decisions(config, data.judged).astype(np.int32)
-    if len(np.unique(labels)) < 2:
+        labels = np.concatenate([0 * ones, ones])
+        weights = np.concatenate([1 - data.judged, data.judged])
+    elif kind == "ground_truth":
+        labels = data.targets
+    labels = labels.astype(np.int32)
+    totals = class_totals(labels, weights)
+    if totals.min() <= 0:
         raise ValueError(
-            f"every one of the {len(labels)} labels ({kind}) is "
-            f"{labels[0]}: a direction needs both classes; check the "
-            "predictor and predictor.threshold"
+            f"each of the {len(ones)} images that the direction is fitted on "
+            f"is of class {totals.argmax()} ({kind}), and both are needed; "
+            "check the predictor and predictor.threshold"
         )
-    return labels, ones
+    return labels, weights
 
 
-def decisions(config: Config, probabilities: np.ndarray) -> np.ndarray:
-    """f's decision for the finding, bool, same shape."""
-    return probabilities >= config.predictor.threshold
+def class_totals(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The weight of all zeros and of all ones, [2]."""
+    return np.bincount(labels, weights, 2)
+
+
+def decisions(config: Config, probabilities: np.ndarray | float) -> np.ndarray:
+    """f's decision for the finding, bool, same shape.
+
+    In float32, as predictors answer: one that says 0.7 reaches 0.7.
+    """
+    threshold = np.float32(config.predictor.threshold)
+    return np.asarray(probabilities, np.float32) >= threshold
 
 
 def best_fit(
@@ -203,12 +215,16 @@ def best_fit(
     """The fit whose regularisation is best on the validation split.
 
     Best is the lowest logistic loss against f's probabilities (against the
-    ground truth where the labels are that).
+    ground truth where the labels are that). Where the labels are decisions,
+    f's threshold counts as a probability of 0.5, as it does for the fit.
     """
     x_val = (summary(val.codes) - centre) / unit
-    p = val.judged
+    p = val.judged.astype(np.float64)
     if config.direction.labels == "ground_truth":
         p = val.targets
+    elif config.direction.labels == "predictor_hard":
+        threshold = np.asarray(config.predictor.threshold)
+        p = special.expit(predictors.logit(p) - predictors.logit(threshold))
     wanted = np.concatenate([np.zeros(len(p)), np.ones(len(p))])
     weight = np.concatenate([1 - p, p])
     fits = []
@@ -225,18 +241,21 @@ def fit(
     x: np.ndarray, labels: np.ndarray, weights: np.ndarray, c: float
 ) -> LogisticRegression:
     """Class-balanced L2 logistic regression; x repeats to match labels."""
-    x = np.tile(x, (len(labels) // len(x), 1))
-    model = LogisticRegression(C=c, class_weight="balanced", max_iter=2000)
-    return model.fit(x.astype(np.float64), labels, sample_weight=weights)
+    x = np.tile(x, (len(labels) // len(x), 1)).astype(np.float64)
+    # Each class weighs as much as the other, and both as all samples do.
+    totals = class_totals(labels, weights)
+    balanced = weights * (totals.sum() / 2 / totals)[labels]
+    model = LogisticRegression(C=c, max_iter=2000)
+    return model.fit(x, labels, sample_weight=balanced)
 
 
 def in_w(
     model: LogisticRegression, centre: np.ndarray, unit: float, radius: float
 ) -> Direction:
     """The fit on (w - centre) / unit, told in W itself."""
-    slope = model.coef_[0] / unit
+    slope = np.asarray(model.coef_)[0] / unit
     scale = float(np.linalg.norm(slope))
-    intercept = float(model.intercept_[0] - slope @ centre)
+    intercept = float(np.asarray(model.intercept_)[0] - slope @ centre)
     return Direction(
         (slope / scale).astype(np.float32),
         scale,
@@ -268,7 +287,7 @@ def stability(
     for _ in range(config.direction.bootstraps):
         rows = random.integers(0, len(x), len(x))
         every = np.concatenate([rows + k * len(x) for k in range(copies)])
-        if len(np.unique(labels[every])) < 2:
+        if class_totals(labels[every], weights[every]).min() <= 0:
             continue
         again = fit(x[rows], labels[every], weights[every], model.C)
         slope = again.coef_[0] / np.linalg.norm(again.coef_[0])
@@ -285,9 +304,7 @@ def quality(
     latent = direction.logits(data.codes)
     result: dict[str, Any] = {
         "n": len(latent),
-        "spearman": statistics.spearman(
-            latent, predictors.logit(data.judged)
-        ),
+        "spearman": statistics.spearman(latent, predictors.logit(data.judged)),
     }
     truths = {
         "auc_vs_predictor": decisions(config, data.judged),

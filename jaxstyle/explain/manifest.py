@@ -6,7 +6,7 @@ swept out at the next start.
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +54,16 @@ class Manifest:
 
     def __init__(self, frames: Path, images: Path) -> None:
         self._frames, self._images = frames, images
-        finished = _whole_rows(images, IMAGE_FIELDS)
-        self.done = {row["image_id"] for row in finished}
-        kept = [
+        self.done = {
+            row["image_id"] for row in _whole_rows(images, IMAGE_FIELDS)
+        }
+        kept = (
             row
             for row in _whole_rows(frames, FRAME_FIELDS)
             if row["image_id"] in self.done
-        ]
+        )
         _write(frames, FRAME_FIELDS, kept)
-        _write(images, IMAGE_FIELDS, finished)
+        _write(images, IMAGE_FIELDS, _whole_rows(images, IMAGE_FIELDS))
 
     def add(
         self, image: Mapping[str, Any], frames: Sequence[Mapping[str, Any]]
@@ -73,27 +74,25 @@ class Manifest:
         self.done.add(str(image["image_id"]))
 
 
-def read(path: Path) -> list[dict[str, str]]:
-    """The rows of one of the two tables."""
+def read(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of one of the two tables, one at a time."""
     with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+        yield from csv.DictReader(file)
 
 
-def _whole_rows(path: Path, fields: Sequence[str]) -> list[dict[str, str]]:
+def _whole_rows(path: Path, fields: Sequence[str]) -> Iterator[dict[str, str]]:
     """The rows that were written to the end, without the others."""
     if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8")
-    lines = text[: text.rfind("\n") + 1].splitlines()
-    return [
-        row
-        for row in csv.DictReader(lines)
-        if list(row) == list(fields) and None not in row.values()
-    ]
+        return
+    with path.open(newline="", encoding="utf-8") as file:
+        ended = (line for line in file if line.endswith("\n"))
+        for row in csv.DictReader(ended):
+            if list(row) == list(fields) and None not in row.values():
+                yield row
 
 
 def _write(
-    path: Path, fields: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    path: Path, fields: Sequence[str], rows: Iterable[Mapping[str, Any]]
 ) -> None:
     draft = path.with_name(path.name + ".draft")
     with draft.open("w", newline="", encoding="utf-8") as file:

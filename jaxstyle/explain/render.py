@@ -7,8 +7,10 @@ skipped. Files are written by threads while the device works on the next
 batch, and a bounded number of images is in memory at any time.
 """
 
+import collections
 import dataclasses
 import time
+from collections.abc import Iterable
 from concurrent import futures
 from pathlib import Path
 from typing import Any
@@ -78,9 +80,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     done = len(images.ids) - len(waiting)
     with futures.ThreadPoolExecutor(config.walk.writer_threads) as pool:
         writing: list[futures.Future[Any]] = []
-        for positions, batch in images.batches(
-            config.walk.batch_size, waiting
-        ):
+        for positions, batch in images.batches(config.walk.batch_size, waiting):
             ids = [images.ids[position] for position in positions]
             targets = [images.targets[position] for position in positions]
             rendered = explain(ids, targets, batch)
@@ -125,13 +125,13 @@ class Explainer:
         judged = predictors.probability(self._predictor, images, config)
         decided = direction_lib.decisions(config, judged)
         codes = self._codec.encode(images)
-        walks = search.find_walks(
+        lambdas = search.find_walks(
             config, direction, codes, decided, self._walker.judge
         )
-        frames = self._walker.frames(codes, walks.lambdas)
+        frames = self._walker.frames(codes, lambdas)
         on_frames = self._walker.judge_frames(frames)
-        start = direction.logits(codes)[:, None]
-        latent = 1 / (1 + np.exp(-start - direction.scale * walks.lambdas))
+        walks = search.verdicts(config, lambdas, decided, on_frames)
+        latent = direction.along(codes, lambdas)
         heat = None
         if self._grad_cam is not None:
             heat = self._grad_cam(images, np.where(decided, 1.0, -1.0))
@@ -145,7 +145,7 @@ class Explainer:
                 judged_original=float(judged[n]),
                 judged=on_frames[n],
                 latent=latent[n],
-                lambdas=walks.lambdas[n],
+                lambdas=lambdas[n],
                 reconstruction_frame=int(walks.reconstruction_frame[n]),
                 flip_frame=int(walks.flip_frame[n]),
                 status=walks.status[n],
@@ -223,9 +223,7 @@ def save_png(path: Path, image: np.ndarray) -> None:
     )
 
 
-def _strip(
-    config: Config, item: Rendered, captions: list[str]
-) -> Image.Image:
+def _strip(config: Config, item: Rendered, captions: list[str]) -> Image.Image:
     recon = item.frames[item.reconstruction_frame]
     decision = direction_lib.decisions(config, item.judged_original)
     shown = item.flip_frame
@@ -277,9 +275,10 @@ def _record(
     return len(writing)
 
 
-def _summary(rows: list[dict[str, str]]) -> dict[str, Any]:
-    counts = {
-        status: sum(row["status"] == status for row in rows)
-        for status in (search.FLIPPED, search.NO_FLIP, search.NOT_EXPLAINED)
+def _summary(rows: Iterable[dict[str, str]]) -> dict[str, Any]:
+    counts = collections.Counter(row["status"] for row in rows)
+    statuses = (search.FLIPPED, search.NO_FLIP, search.NOT_EXPLAINED)
+    return {
+        "images": counts.total(),
+        **{status: counts[status] for status in statuses},
     }
-    return {"images": len(rows), **counts}

@@ -43,7 +43,7 @@ def open_images(config: Config, root: str | Path) -> Images:
     """
     limit = config.walk.limit or None
     if config.walk.images:
-        return _of_files(config, _listed(Path(config.walk.images))[:limit])
+        return _of_files(config, _listed(Path(config.walk.images), limit))
     split = pipeline.open_split(config, root, config.walk.split)
     return Images(
         split.ids[:limit],
@@ -52,27 +52,31 @@ def open_images(config: Config, root: str | Path) -> Images:
     )
 
 
-def _listed(place: Path) -> list[Path]:
+def _listed(place: Path, limit: int | None) -> dict[str, Path]:
+    """Files by name: their paths from the folder, or their lines."""
     if place.is_dir():
-        files = sorted(
-            path
+        names = sorted(
+            path.relative_to(place).as_posix()
             for path in place.rglob("*")
             if path.suffix.lower() in _SUFFIXES
         )
-        if not files:
-            raise problems.DataError(
-                str(place), [f"no {', '.join(_SUFFIXES)} file in it"]
-            )
-        return files
-    if not place.is_file():
-        raise problems.DataError(
-            str(place), ["walk.images names no folder and no list of files"]
-        )
-    lines = place.read_text().splitlines()
-    return [place.parent / line.strip() for line in lines if line.strip()]
+        missing = f"no {', '.join(_SUFFIXES)} file in it"
+        folder = place
+    elif place.is_file():
+        lines = place.read_text(encoding="utf-8").splitlines()
+        names = [line.strip() for line in lines if line.strip()]
+        missing = "it lists no file"
+        folder = place.parent
+    else:
+        names, folder = [], place
+        missing = "walk.images names no folder and no list of files"
+    if not names:
+        raise problems.DataError(str(place), [missing])
+    return {name: folder / name for name in names[:limit]}
 
 
-def _of_files(config: Config, files: list[Path]) -> Images:
+def _of_files(config: Config, named: dict[str, Path]) -> Images:
+    files = list(named.values())
     wrong = []
     for path in files:
         try:
@@ -81,19 +85,24 @@ def _of_files(config: Config, files: list[Path]) -> Images:
             wrong.append(str(error))
     if wrong:
         raise problems.DataError(config.walk.images, wrong)
-    data = config.data
 
     def read(positions: Sequence[int]) -> np.ndarray:
-        unit = [
-            geometry.model_image(
-                formats.read(files[position]),
-                data.resolution,
-                data.channels,
-                data.intensity_range,
-            )
-            for position in positions
-        ]
-        return np.stack(unit).astype(np.float32) * np.float32(2) - np.float32(1)
+        unit = [_model_image(config, files[position]) for position in positions]
+        return np.stack(unit) * np.float32(2) - np.float32(1)
 
-    ids = records.safe_ids(path.stem for path in files)
-    return Images(ids, [""] * len(files), read)
+    return Images(records.safe_ids(named), [""] * len(files), read)
+
+
+def _model_image(config: Config, path: Path) -> np.ndarray:
+    data = config.data
+    try:
+        return geometry.model_image(
+            formats.read(path),
+            data.resolution,
+            data.channels,
+            data.intensity_range,
+        )
+    except formats.FormatError:
+        raise
+    except ValueError as error:
+        raise formats.FormatError(f"{path} {error}") from error

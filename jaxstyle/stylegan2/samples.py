@@ -1,6 +1,7 @@
 """Sample grids: the same latents drawn throughout a training."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -24,7 +25,7 @@ def drawer(config: Config) -> Callable[[GanState], Image.Image]:
 
     def sample(constants: tuple, z: jax.Array) -> jax.Array:
         params, w_avg, noise = constants
-        w = generator.apply(params, z, method="map")
+        w: Any = generator.apply(params, z, method="map")
         w = networks.truncate(w, w_avg, config.gan.truncation_psi)
         return generator.apply(params, w, noise, method="render")  # type: ignore[return-value]
 

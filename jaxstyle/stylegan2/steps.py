@@ -8,6 +8,7 @@ saves one pass through each network; their gradients are those of the usual
 two phases at the parameters before the step.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -77,7 +78,8 @@ def main_step(config: Config, axis_name: str | None = None) -> Step:
         g_params, g_opt = _update(g_adam, g_grads, state.g_opt, state.g_params)
         d_params, d_opt = _update(d_adam, d_grads, state.d_opt, state.d_params)
         decay = _ema_decay(config, state.step)
-        return state.replace(
+        return dataclasses.replace(
+            state,
             step=state.step + 1,
             g_params=g_params,
             d_params=d_params,
@@ -116,7 +118,9 @@ def r1_step(config: Config, axis_name: str | None = None) -> Step:
         grads, penalty = jax.grad(loss, has_aux=True)(state.d_params)
         grads, penalty = parallel.pmean((grads, penalty), axis_name)
         d_params, d_opt = _update(d_adam, grads, state.d_opt, state.d_params)
-        return state.replace(d_params=d_params, d_opt=d_opt), {"r1": penalty}
+        return dataclasses.replace(state, d_params=d_params, d_opt=d_opt), {
+            "r1": penalty
+        }
 
     return step
 
@@ -168,15 +172,17 @@ def path_length_step(config: Config, axis_name: str | None = None) -> Step:
         grads, penalty = parallel.pmean((grads, penalty), axis_name)
         g_params, g_opt = _update(g_adam, grads, state.g_opt, state.g_params)
         metrics = {"path_length": mean, "path_length_penalty": penalty}
-        return state.replace(
-            g_params=g_params, g_opt=g_opt, pl_mean=target
+        return dataclasses.replace(
+            state, g_params=g_params, g_opt=g_opt, pl_mean=target
         ), metrics
 
     return step
 
 
 def _update(adam: Any, grads: Any, opt: Any, params: Any) -> tuple[Any, Any]:
-    updates, opt = adam.update(grads, opt, params)
+    # Optax raises its betas, floats, to an integer count.
+    with jax.numpy_dtype_promotion("standard"):
+        updates, opt = adam.update(grads, opt, params)
     return optax.apply_updates(params, updates), opt
 
 

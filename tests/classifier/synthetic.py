@@ -27,7 +27,7 @@ def prepared(directory, **classifier):
         images, labels = spots(160, 0)
         split = np.repeat(["train", "val", "test"], [96, 32, 32])
         np.savez(path, image=images, label=labels, split=split)
-    settings = {"widths": (8, 16), "batch_size": 32, "epochs": 3}
+    settings = {"widths": (8, 16), "batch_size": 32, "epochs": 5}
     config = Config(
         data=DataConfig(
             source="npz", path=str(path), resolution=SIDE, channels=1

@@ -29,8 +29,8 @@ def test_learns_an_easy_problem(trained):
         assert numbers["auc_low"] <= numbers["auc"] <= numbers["auc_high"]
         assert 0 <= numbers["expected_calibration_error"] < 0.5
         assert numbers["accuracy"] > 0.8
-    assert result["steps"] == 3 * 3
-    assert 1 <= result["best_epoch"] <= result["epochs"] == 3
+    assert result["steps"] == 5 * 3
+    assert 1 <= result["best_epoch"] <= result["epochs"] == 5
     assert workdir.result(config, root, "classifier") == result
     assert workdir.is_complete(config, root, "classifier")
 
@@ -40,8 +40,8 @@ def test_metrics_are_logged(trained):
     lines = run_log.read_metrics(
         workdir.stage(config, root, "classifier").metrics
     )
-    assert [line["step"] for line in lines] == [3, 6, 9]
-    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert [line["step"] for line in lines] == [3, 6, 9, 12, 15]
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4, 5]
 
 
 def test_resume_is_uninterrupted(trained, monkeypatch):

@@ -1,0 +1,106 @@
+"""A small run folder that works, from data to direction, in seconds.
+
+The generator is as initialised. Data are its own images, so that a short
+training of the encoder finds their codes; f looks at their colour.
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jaxstyle import checkpoints, workdir
+from jaxstyle.config import (
+    Config,
+    DirectionConfig,
+    EncoderConfig,
+    EvaluationConfig,
+    PredictorConfig,
+    WalkConfig,
+)
+from jaxstyle.data import prepare
+from jaxstyle.encoder import train as encoder_train
+from jaxstyle.explain import direction
+from jaxstyle.stylegan2 import networks as gan_networks
+from jaxstyle.stylegan2 import state as gan_state
+from jaxstyle.stylegan2 import train as gan_train
+from tests import tiny
+
+TRAIN, VAL, TEST = 64, 16, 14
+ENCODER = {
+    "widths": (8, 16),
+    "batch_size": tiny.BATCH,
+    "kimg": 4 * tiny.KIMG,
+    "adapt_kimg": 4 * tiny.KIMG,
+    "checkpoint_kimg": 2 * tiny.KIMG,
+}
+
+
+def colour(images: np.ndarray) -> np.ndarray:
+    """A black box: red against blue, [N, H, W, 3] in [0, 1] -> [N]."""
+    red, _, blue = np.moveaxis(images.mean(axis=(1, 2)), -1, 0)
+    return 1 / (1 + np.exp(-10 * (red - blue)))
+
+
+def settings(path: Path, **encoder) -> Config:
+    """A config of `tiny`'s size with every section; data in `path`."""
+    small = tiny.config(data={"source": "npz", "path": str(path)})
+    return dataclasses.replace(
+        small,
+        encoder=EncoderConfig(**ENCODER | encoder),
+        predictor=PredictorConfig(
+            kind="callable", target="tests.made_run:colour"
+        ),
+        direction=DirectionConfig(samples=64, bootstraps=3),
+        walk=WalkConfig(
+            targets=(0.1, 0.3, 0.5, 0.7, 0.9), batch_size=4, refinements=1
+        ),
+        evaluation=EvaluationConfig(samples=24, bootstraps=20),
+    )
+
+
+def with_gan(root: Path, **encoder) -> Config:
+    """Data are prepared, and the generator counts as trained."""
+    config = settings(root.with_name("made.npz"), **encoder)
+    state = gan_state.create(config)
+    images = _save_images(config, state.g_ema)
+    # f decides for one half of the images.
+    config.predictor.threshold = float(np.median(colour(images)))
+    prepare.run(config, root)
+    stage = workdir.stage(config, root, "gan")
+    stage.path.mkdir(parents=True)
+    checkpoints.save_tree(stage.exported, gan_train.exported(state))
+    workdir.finish(stage, {}, 0.0)
+    return config
+
+
+@functools.cache
+def whole(root: Path) -> Config:
+    """Trains the encoder and fits the direction, too."""
+    config = with_gan(root, kimg=1, learning_rate=3e-3, checkpoint_kimg=9)
+    encoder_train.run(config, root)
+    direction.run(config, root)
+    return config
+
+
+def _save_images(config: Config, params) -> np.ndarray:
+    count = TRAIN + VAL + TEST
+    z = np.random.default_rng(0).normal(size=(count, config.gan.z_dim))
+    images = jax.jit(gan_networks.generator(config).apply)(
+        params, z.astype(np.float32), gan_networks.fixed_noise(config)
+    )
+    unit = np.clip(np.asarray(images) / 2 + 0.5, 0, 1)
+    split = np.repeat(["train", "val", "test"], [TRAIN, VAL, TEST])
+    green = unit[..., 1].mean(axis=(1, 2))
+    label = (green > np.median(green)).astype(int)
+    np.savez(config.data.path, image=unit, label=label, split=split)
+    return unit
+
+
+def shared(tmp_path_factory) -> tuple[Config, Path]:
+    """The one whole run of a test session: its config and root."""
+    root = tmp_path_factory.getbasetemp() / "made" / "run"
+    root.parent.mkdir(exist_ok=True)
+    return whole(root), root
