@@ -70,5 +70,5 @@ def _cpu(config: Config) -> None:
         sample_kimg=25,
     )
     config.encoder = EncoderConfig(
-        space="w_plus", widths=(32, 64, 128, 128), kimg=60, adapt_kimg=60
+        space="w_plus", widths=(16, 32, 64, 64), kimg=16, adapt_kimg=28
     )

@@ -30,7 +30,7 @@ def get_config(variant: str = "") -> Config:
             z_dim=512,
             w_dim=512,
             mapping_layers=2,
-            channel_base=768,
+            channel_base=512,
             channel_max=64,
             noise_from=64,
             batch_size=16,
@@ -44,7 +44,7 @@ def get_config(variant: str = "") -> Config:
             checkpoint_kimg=10,
             sample_kimg=10,
         ),
-        encoder=EncoderConfig(widths=(32, 64, 64, 64), kimg=40, adapt_kimg=20),
+        encoder=EncoderConfig(widths=(16, 32, 64, 64), kimg=32, adapt_kimg=20),
     )
     if variant == "tiny":
         tiny(config)

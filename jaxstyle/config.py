@@ -361,9 +361,9 @@ class DirectionConfig:
 
     codes: str = "encoded_real"
     labels: str = "predictor_hard"
-    regularisation: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+    regularisation: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
     samples: int = 4096
-    bootstraps: int = 100
+    bootstraps: int = 30
     trust_percentile: float = 99.0
 
     def __post_init__(self) -> None:

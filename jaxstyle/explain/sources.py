@@ -90,7 +90,9 @@ def _of_files(config: Config, named: dict[str, Path]) -> Images:
         unit = [_model_image(config, files[position]) for position in positions]
         return np.stack(unit) * np.float32(2) - np.float32(1)
 
-    return Images(records.safe_ids(named), [""] * len(files), read)
+    # Of a long path the end tells most.
+    ids = records.safe_ids(name[-100:] for name in named)
+    return Images(ids, [""] * len(files), read)
 
 
 def _model_image(config: Config, path: Path) -> np.ndarray:

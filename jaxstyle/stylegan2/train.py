@@ -4,6 +4,7 @@ Writes WORKDIR/gan/: metrics.jsonl, samples/ (a fixed latent grid over
 time), checkpoints/ (resumed exactly) and params/ (what later stages read).
 """
 
+import contextlib
 import math
 import time
 from pathlib import Path
@@ -62,37 +63,38 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         for key, value in log.last.items()
         if key not in ("step", "images")
     }
-    for step in range(first, total):
-        images = parallel.shard(next(batches)["image"])
-        if step % gan.d_reg_interval == 0:
-            state, r1_metrics = r1(state, images)
-            metrics |= r1_metrics
-        if step % gan.g_reg_interval == 0:
-            state, path_metrics = path(state, images)
-            metrics |= path_metrics
-        state, main_metrics = main(state, images)
-        metrics |= main_metrics
+    # What is being saved is saved, too, when a step fails.
+    with contextlib.closing(saver):
+        for step in range(first, total):
+            images = parallel.shard(next(batches)["image"])
+            if step % gan.d_reg_interval == 0:
+                state, r1_metrics = r1(state, images)
+                metrics |= r1_metrics
+            if step % gan.g_reg_interval == 0:
+                state, path_metrics = path(state, images)
+                metrics |= path_metrics
+            state, main_metrics = main(state, images)
+            metrics |= main_metrics
 
-        done = step + 1
-        saving = done % checkpoint_steps == 0 or done == total
-        # Each checkpoint has its line: what is saved was finite, and a
-        # resumed run tells the same values.
-        if done % _LOG_STEPS == 0 or saving:
-            values = {key: float(value) for key, value in metrics.items()}
-            log.write(done, {"images": done * gan.batch_size, **values})
-            progress.update(
-                done * gan.batch_size,
-                f"D {values['loss_d']:.3f} G {values['loss_g']:.3f}",
-            )
-        if done % sample_steps == 0 or done == total:
-            kimg = done * gan.batch_size / 1000
-            stage.samples.mkdir(exist_ok=True)
-            draw_grid(state).save(stage.samples / f"kimg_{kimg:09.3f}.png")
-        if saving:
-            saver.save(done, state, batches)
+            done = step + 1
+            saving = done % checkpoint_steps == 0 or done == total
+            # Each checkpoint has its line: what is saved was finite, and a
+            # resumed run tells the same values.
+            if done % _LOG_STEPS == 0 or saving:
+                values = {key: float(value) for key, value in metrics.items()}
+                log.write(done, {"images": done * gan.batch_size, **values})
+                progress.update(
+                    done * gan.batch_size,
+                    f"D {values['loss_d']:.3f} G {values['loss_g']:.3f}",
+                )
+            if done % sample_steps == 0 or done == total:
+                kimg = done * gan.batch_size / 1000
+                stage.samples.mkdir(exist_ok=True)
+                draw_grid(state).save(stage.samples / f"kimg_{kimg:09.3f}.png")
+            if saving:
+                saver.save(done, state, batches)
 
     # --- what later stages read
-    saver.close()
     checkpoints.save_tree(stage.exported, exported(state))
     result = {
         "steps": int(state.step),
