@@ -1,10 +1,15 @@
-"""Strict JAX: two CPU devices, no implicit promotion, warnings are errors."""
+"""Strict JAX: two CPU devices, no implicit promotion, warnings are errors.
+
+Compiling is most of what these tests do, so LLVM is told not to optimise.
+"""
 
 import os
 
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "")
     + " --xla_force_host_platform_device_count=2"
+    + " --xla_backend_optimization_level=0"
+    + " --xla_llvm_disable_expensive_passes=true"
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 

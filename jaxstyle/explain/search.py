@@ -137,7 +137,6 @@ def _smallest_flips(
         # Only the first round looks at its low end, the reconstruction.
         shares = np.linspace(0, 1, count + (turn > 0))[turn > 0 :]
         grid = low[:, None] + (high - low)[:, None] * shares[None]
-        grid[:, -1] = high
         flipped = flips(grid)
         if turn == 0:
             explained = ~flipped[:, 0]

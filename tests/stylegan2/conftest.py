@@ -1,20 +1,18 @@
-"""A compilation cache: several tests compile the same steps."""
+"""A compilation cache, for several tests compile the same steps."""
 
 import jax
 import pytest
 from jax.experimental.compilation_cache import compilation_cache as jax_cache
 
-_SETTINGS = {
-    "jax_compilation_cache_dir": None,
-    "jax_persistent_cache_min_compile_time_secs": 0.2,
-}
-
 
 @pytest.fixture(scope="package", autouse=True)
 def compilation_cache(tmp_path_factory):
-    """The folder of the cache, which a launcher may share."""
-    folder = tmp_path_factory.mktemp("compiled")
-    settings = _SETTINGS | {"jax_compilation_cache_dir": str(folder)}
+    """The folder of the session's cache, which a launcher may share."""
+    folder = tmp_path_factory.getbasetemp() / "compiled"
+    settings = {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": 0.2,
+    }
     before = {name: getattr(jax.config, name) for name in settings}
     for name, value in settings.items():
         jax.config.update(name, value)
@@ -23,3 +21,11 @@ def compilation_cache(tmp_path_factory):
     for name, value in before.items():
         jax.config.update(name, value)
     jax_cache.reset_cache()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def quick_compilation():
+    """Compiles two to four times as fast; what runs here is tiny."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

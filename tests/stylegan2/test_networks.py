@@ -319,6 +319,19 @@ def test_parameters_do_not_know_the_noise(sixteen):
     assert strengths == [()] * 5
 
 
+@pytest.mark.parametrize(
+    ("noise_from", "silent"), [(4, 0), (8, 1), (16, 3), (32, 5)]
+)
+def test_noise_starts_at_a_chosen_side(noise_from, silent):
+    config = tiny.config(data={"resolution": 16}, noise_from=noise_from)
+    generator = networks.generator(config)
+    noise = [jnp.ones((1, *shape)) for shape in networks.noise_shapes(16)]
+    tree = jax.eval_shape(generator.init, KEY, jnp.ones((1, 8)), noise)
+    synthesis = tree["params"]["synthesis"]
+    learned = ["noise_strength" in synthesis[name] for name in LAYERS]
+    assert learned == [False] * silent + [True] * (5 - silent)
+
+
 def test_codes_are_broadcast_to_all_rows(sixteen):
     _, generator, params, _ = sixteen
     w = _codes()
@@ -334,10 +347,15 @@ def test_render_and_call_are_synthesis_of_broadcast_codes(sixteen, render):
     z = _codes()[:, 0]
     w = generator.apply(params, z, method="map")
     expected, _ = render(params, np.repeat(w[:, None], 6, axis=1), noise)
-    actual = generator.apply(params, w, noise, method="render")
-    np.testing.assert_allclose(actual, expected, atol=1e-5)
-    actual = generator.apply(params, z, noise)
-    np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+    @jax.jit
+    def both(params, z, w):
+        return generator.apply(params, z, noise), generator.apply(
+            params, w, noise, method="render"
+        )
+
+    for actual in both(params, z, w):
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
 def test_truncation_pulls_towards_the_mean():

@@ -1,0 +1,88 @@
+"""The two tables after a kill at any byte."""
+
+import csv
+
+import pytest
+
+from jaxstyle.explain import manifest
+from jaxstyle.explain.manifest import FRAME_FIELDS, IMAGE_FIELDS, Manifest
+
+
+def _rows(name, count=3):
+    image = {field: f"{name}-{field}" for field in IMAGE_FIELDS}
+    image["image_id"] = name
+    frames = [
+        {field: f"{name}-{k}-{field}" for field in FRAME_FIELDS}
+        | {"image_id": name, "frame": str(k)}
+        for k in range(count)
+    ]
+    return image, frames
+
+
+def _open(folder):
+    return Manifest(folder / "manifest.csv", folder / "images.csv")
+
+
+def _ids(folder):
+    with (folder / "images.csv").open(newline="") as file:
+        images = [row["image_id"] for row in csv.DictReader(file)]
+    with (folder / "manifest.csv").open(newline="") as file:
+        frames = [row["image_id"] for row in csv.DictReader(file)]
+    return images, frames
+
+
+def test_a_new_table_has_its_columns_and_keeps_its_rows(tmp_path):
+    table = _open(tmp_path)
+    assert table.done == set()
+    for file, fields in (
+        ("manifest.csv", FRAME_FIELDS),
+        ("images.csv", IMAGE_FIELDS),
+    ):
+        assert (tmp_path / file).read_text() == ",".join(fields) + "\n"
+    for name in "ab":
+        table.add(*_rows(name))
+    assert table.done == {"a", "b"}
+    image, frames = _rows("b")
+    assert list(manifest.read(tmp_path / "images.csv"))[1] == image
+    assert list(manifest.read(tmp_path / "manifest.csv"))[3:] == frames
+    before = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
+    assert _open(tmp_path).done == {"a", "b"}
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == before
+
+
+@pytest.mark.parametrize("file", ["manifest.csv", "images.csv"])
+def test_killed_at_any_byte(file, tmp_path):
+    """Whatever was written of the last image goes, the others stay."""
+    table = _open(tmp_path)
+    table.add(*_rows("a"))
+    start = {
+        path: path.read_bytes()
+        for path in (tmp_path / "manifest.csv", tmp_path / "images.csv")
+    }
+    table.add(*_rows("b"))
+    whole = {path: path.read_bytes() for path in start}
+    cut_path = tmp_path / file
+    first, last = len(start[cut_path]), len(whole[cut_path])
+    for cut in [0, 5, *range(first, last)]:
+        # Frames come first: where they are cut, the image is not told yet.
+        for path in start:
+            path.write_bytes(whole[path])
+        if file == "manifest.csv":
+            (tmp_path / "images.csv").write_bytes(
+                start[tmp_path / "images.csv"] if cut >= first else b""
+            )
+        cut_path.write_bytes(whole[cut_path][:cut])
+        table = _open(tmp_path)
+        assert table.done == ({"a"} if cut >= first else set())
+        for name in ("a", "b", "c"):
+            if name not in table.done:
+                table.add(*_rows(name))
+        images, frames = _ids(tmp_path)
+        assert images == ["a", "b", "c"]
+        assert frames == ["a"] * 3 + ["b"] * 3 + ["c"] * 3
+
+
+def test_a_table_of_other_columns_is_begun_anew(tmp_path):
+    (tmp_path / "images.csv").write_text("image_id,old\na,1\n")
+    assert _open(tmp_path).done == set()
+    assert _ids(tmp_path) == ([], [])

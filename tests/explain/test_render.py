@@ -1,0 +1,373 @@
+"""The renderer: what it writes, resumes, reads and holds in memory."""
+
+import csv
+import dataclasses
+import gc
+import shutil
+import time
+import weakref
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxstyle import workdir
+from jaxstyle.data import problems
+from jaxstyle.explain import direction as direction_lib
+from jaxstyle.explain import manifest, render, search, sources
+from tests import made_run
+
+FRAMES = 7
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.fixture(scope="module")
+def rendered(made):
+    """(config, root, result) with the whole test split rendered."""
+    config, root = made
+    return config, root, render.run(config, root)
+
+
+def _table(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _tables(config, root, name="render"):
+    stage = workdir.stage(config, root, name)
+    return _table(stage.summary), _table(stage.manifest), stage.path
+
+
+def _pixels(path):
+    return np.asarray(Image.open(path)).astype(np.float64) / 255
+
+
+def _f(paths):
+    """f on image files."""
+    images = np.stack([_pixels(path) for path in paths])
+    return made_run.colour(images.astype(np.float32))
+
+
+def _another(root, tmp_path, keep=()):
+    """The same run without what is rendered."""
+    other = tmp_path / "run"
+    for name in ("data", "gan", "encoder", "direction", *keep):
+        shutil.copytree(root / name, other / name)
+    return other
+
+
+def test_the_tables_have_their_columns(rendered):
+    config, root, _ = rendered
+    images, frames, _ = _tables(config, root)
+    assert tuple(images[0]) == manifest.IMAGE_FIELDS
+    assert tuple(frames[0]) == manifest.FRAME_FIELDS
+    ids = [row["image_id"] for row in images]
+    assert len(ids) == made_run.TEST and len(set(ids)) == len(ids)
+    assert [row["image_id"] for row in frames] == [
+        image_id for image_id in ids for _ in range(FRAMES)
+    ]
+    assert [row["frame"] for row in frames[:FRAMES]] == list("0123456")
+
+
+def test_the_result_counts_each_status(rendered):
+    config, root, result = rendered
+    images, _, _ = _tables(config, root)
+    statuses = [row["status"] for row in images]
+    names = (search.FLIPPED, search.NO_FLIP, search.NOT_EXPLAINED)
+    assert result == {
+        "images": made_run.TEST,
+        **{name: statuses.count(name) for name in names},
+    }
+    assert result[search.FLIPPED] > made_run.TEST / 2
+    assert workdir.result(config, root, "render") == result
+    asked = {row["asked"] for row in images if row["flipped"] == "1"}
+    assert asked == {"0", "1"}
+
+
+def test_every_number_is_that_of_the_file(rendered):
+    """f again on the files that were written; the rest by algebra."""
+    config, root, _ = rendered
+    images, frames, folder = _tables(config, root)
+    threshold = np.float32(config.predictor.threshold)
+    direction = direction_lib.load(config, root)
+    for number, row in enumerate(images):
+        mine = frames[number * FRAMES : (number + 1) * FRAMES]
+        files = [folder / frame["file"] for frame in mine]
+        judged = [float(frame["predictor_probability"]) for frame in mine]
+        np.testing.assert_allclose(judged, _f(files), atol=2e-6)
+        original = float(row["predictor_original"])
+        # Originals are judged before they are rounded to 8 bits.
+        np.testing.assert_allclose(
+            original, _f([folder / row["original"]])[0], rtol=0.05
+        )
+        decision = original >= threshold
+        assert (row["decision"], row["asked"]) == (
+            str(int(decision)),
+            str(int(not decision)),
+        )
+        lambdas = np.array([float(frame["lambda"]) for frame in mine])
+        assert np.all(np.diff(lambdas) > 0)
+        recon = int(row["reconstruction_frame"])
+        assert mine[recon]["lambda"] == "0"
+        assert row["reconstruction"] == mine[recon]["file"]
+        assert (
+            row["predictor_reconstruction"]
+            == (mine[recon]["predictor_probability"])
+        )
+        pixels = [_pixels(file) for file in files]
+        np.testing.assert_allclose(
+            [float(frame["distance"]) for frame in mine],
+            [np.abs(image - pixels[recon]).mean() for image in pixels],
+            atol=1e-6,
+        )
+        np.testing.assert_allclose(
+            float(row["reconstruction_l1"]),
+            np.abs(_pixels(folder / row["original"]) - pixels[recon]).mean(),
+            atol=0.003,
+        )
+        latent = [float(frame["latent_probability"]) for frame in mine]
+        logits = np.log(latent) - np.log1p(-np.array(latent))
+        np.testing.assert_allclose(
+            logits - logits[recon], direction.scale * lambdas, atol=1e-5
+        )
+        _check_flip(row, mine, lambdas, decision, recon)
+
+
+def _check_flip(row, mine, lambdas, decision, recon):
+    flipped = [frame["flipped"] == "1" for frame in mine]
+    asked = -lambdas if decision else lambdas
+    shown = [k for k in range(FRAMES) if flipped[k] and asked[k] > 0]
+    if flipped[recon]:
+        assert row["status"] == search.NOT_EXPLAINED
+    elif not shown:
+        assert row["status"] == search.NO_FLIP
+    else:
+        nearest = min(shown, key=lambda k: asked[k])
+        assert row["status"] == search.FLIPPED
+        assert row["flip_frame"] == str(nearest)
+        assert row["flip_lambda"] == mine[nearest]["lambda"]
+    found = row["status"] == search.FLIPPED
+    assert row["flipped"] == str(int(found))
+    assert bool(row["flip_frame"]) == bool(row["flip_lambda"]) == found
+
+
+def test_the_pictures(rendered):
+    config, root, _ = rendered
+    images, _, folder = _tables(config, root)
+    split_ids = sources.open_images(config, root).ids
+    for row in images:
+        assert row["image_id"] in split_ids
+        # A black box has no gradient to show.
+        assert row["grad_cam"] == ""
+        assert not (
+            folder / "frames" / row["image_id"] / "grad_cam.png"
+        ).exists()
+        with Image.open(folder / row["animation"]) as walk:
+            assert walk.n_frames == 2 * FRAMES - 2
+        with Image.open(folder / row["strip"]) as strip:
+            # Original, reconstruction, frames, difference.
+            assert strip.width > 96 * (FRAMES + 3)
+        assert _pixels(folder / row["original"]).shape == (8, 8, 3)
+
+
+def test_what_is_rendered_is_not_rendered_again(rendered, monkeypatch):
+    config, root, result = rendered
+    folder = workdir.stage(config, root, "render").path
+    before = _contents(folder)
+    monkeypatch.setattr(
+        render.Explainer, "__call__", lambda *_: pytest.fail("rendered")
+    )
+    assert render.run(config, root) == result
+    assert _contents(folder) == before
+
+
+def _contents(folder):
+    """Every file but the time it took."""
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "complete.json"
+    }
+
+
+def _dies_after(patch, calls):
+    """The tables' rows of the image after `calls` are half written."""
+    append = manifest._append
+    seen = []
+
+    def dying(path, fields, rows):
+        if path.name == "images.csv":
+            seen.append(path)
+        if len(seen) > calls:
+            with path.open("a") as file:
+                file.write("half a r")
+            raise Killed
+        append(path, fields, rows)
+
+    patch.setattr(manifest, "_append", dying)
+
+
+def test_resume_is_uninterrupted(rendered, tmp_path, monkeypatch):
+    """Killed in the middle of a batch, twice; the same files come out."""
+    config, whole, result = rendered
+    root = _another(whole, tmp_path)
+    explain, explained = render.Explainer.__call__, []
+
+    def counted(self, ids, targets, images):
+        explained.append(ids)
+        return explain(self, ids, targets, images)
+
+    monkeypatch.setattr(render.Explainer, "__call__", counted)
+    for calls in (6, 3):
+        with monkeypatch.context() as patch:
+            _dies_after(patch, calls)
+            with pytest.raises(Killed):
+                render.run(config, root)
+        assert not workdir.is_complete(config, root, "render")
+    assert len(_tables(config, root)[0]) == 6 + 3 + 1  # with half a row
+    explained.clear()
+    assert render.run(config, root) == result
+    ids = [row["image_id"] for row in _tables(config, whole)[0]]
+    assert [image_id for batch in explained for image_id in batch] == ids[9:]
+    expected = _contents(workdir.stage(config, whole, "render").path)
+    assert _contents(workdir.stage(config, root, "render").path) == expected
+
+
+def test_a_folder_and_a_list(rendered, tmp_path):
+    """The split's own images as files give the split's own walks."""
+    config, whole, _ = rendered
+    root = _another(whole, tmp_path)
+    expected, _, folder = _tables(config, whole)
+    inbox = tmp_path / "inbox" / "sub"
+    inbox.mkdir(parents=True)
+    for row in expected[:5]:
+        shutil.copy(folder / row["original"], inbox / f"{row['image_id']}.png")
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"inbox/sub/{expected[2]['image_id']}.png\n")
+    for place, prefix, rows in (
+        (inbox.parent, "sub_", expected[:5]),
+        (listed, "inbox_sub_", expected[2:3]),
+    ):
+        settings = _with_images(config, place)
+        result = render.run(settings, root)
+        assert result["images"] == len(rows)
+        actual, frames, _ = _tables(settings, root, "render_images")
+        assert len(frames) == len(rows) * FRAMES
+        for row, theirs in zip(actual, rows, strict=True):
+            assert row["image_id"] == prefix + theirs["image_id"]
+            assert row["target"] == ""
+            assert row["status"] == theirs["status"]
+            # Of 8 bits here, of floats there.
+            assert (
+                abs(
+                    float(row["predictor_reconstruction"])
+                    - float(theirs["predictor_reconstruction"])
+                )
+                < 0.01
+            )
+    assert not (root / "render").exists()
+    assert (root / "render_images.previous-1").exists()
+
+
+def _with_images(config, place):
+    return dataclasses.replace(
+        config, walk=dataclasses.replace(config.walk, images=str(place))
+    )
+
+
+def test_bad_files_are_told_before_anything_is_rendered(made, tmp_path):
+    config, whole = made
+    root = _another(whole, tmp_path)
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for name in ("one.png", "two.png"):
+        (inbox / name).write_bytes(b"no image")
+    with pytest.raises(problems.DataError, match=r"2 problem(.|\n)*two\.png"):
+        render.run(_with_images(config, inbox), root)
+    assert not list((root / "render_images").rglob("*.png"))
+
+
+def test_memory_does_not_grow_with_the_folder(made, tmp_path, monkeypatch):
+    """Fast device, slow disk: few batches are alive at any time."""
+    config, whole = made
+    root = _another(whole, tmp_path)
+    count, size = 60, config.walk.batch_size
+    alive, most = weakref.WeakSet(), []
+
+    class Batch(np.ndarray):
+        """Can be told apart in a set, unlike arrays."""
+
+        __hash__ = object.__hash__
+
+    def read(positions):
+        gc.collect()
+        most.append(len(alive))
+        images = np.zeros((len(positions), 8, 8, 3), np.float32).view(Batch)
+        alive.add(images)
+        return images
+
+    class Fast:
+        def __init__(self, *_):
+            pass
+
+        def __call__(self, ids, targets, images):
+            return [
+                render.Rendered(
+                    image_id=ids[n],
+                    target="",
+                    original=images[n],
+                    frames=np.stack([images[n]] * 3),
+                    heat=None,
+                    judged_original=0.1,
+                    judged=np.full(3, 0.1),
+                    latent=np.full(3, 0.1),
+                    lambdas=np.arange(3.0),
+                    reconstruction_frame=0,
+                    flip_frame=-1,
+                    status=search.NO_FLIP,
+                )
+                for n in range(len(ids))
+            ]
+
+    write = render.write
+
+    def slow(*args):
+        time.sleep(0.005)
+        return write(*args)
+
+    ids = [f"{n:03d}" for n in range(count)]
+    monkeypatch.setattr(
+        render.sources,
+        "open_images",
+        lambda *_: sources.Images(ids, [""] * count, read),
+    )
+    monkeypatch.setattr(render, "Explainer", Fast)
+    monkeypatch.setattr(render, "write", slow)
+    monkeypatch.setattr(render.strips, "strip", lambda *_, **__: _Blank())
+    monkeypatch.setattr(render.strips, "save_animation", lambda *_: None)
+    result = render.run(config, root)
+    assert result == {
+        "images": count,
+        search.FLIPPED: 0,
+        search.NO_FLIP: count,
+        search.NOT_EXPLAINED: 0,
+    }
+    assert len(most) == count // size
+    # One is read while the one before it is being written.
+    assert max(most) <= 2
+
+
+class _Blank:
+    def save(self, path):
+        path.write_bytes(b"")
+
+
+def test_what_is_missing_is_told(made, tmp_path):
+    config, whole = made
+    root = _another(whole, tmp_path)
+    shutil.rmtree(root / "direction")
+    with pytest.raises(workdir.WorkdirError, match=r"launch\.fit_direction"):
+        render.run(config, root)

@@ -1,0 +1,147 @@
+"""What is to be explained: a split, a folder or a list of files."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxstyle.config import Config, DataConfig, WalkConfig
+from jaxstyle.data import formats, problems
+from jaxstyle.explain import sources
+
+
+def _config(images, limit=0, **data):
+    return Config(
+        data=DataConfig(
+            **{"source": "npz", "path": "x", "resolution": 8, "channels": 3}
+            | data
+        ),
+        walk=WalkConfig(images=str(images), limit=limit),
+    )
+
+
+def _save(path, seed=0, shape=(8, 8, 3)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+    Image.fromarray(pixels).save(path)
+    return pixels / 127.5 - 1
+
+
+def test_a_folder_with_its_subfolders(tmp_path):
+    folder = tmp_path / "in"
+    expected = [
+        _save(folder / "a" / "scan.png", 0),
+        _save(folder / "b" / "scan.PNG", 1),
+        _save(folder / "scan.tif", 2),
+    ]
+    (folder / "notes.txt").write_text("no image")
+    images = sources.open_images(_config(folder), tmp_path)
+    assert images.ids == ["a_scan", "b_scan", "scan"]
+    assert images.targets == [""] * 3
+    np.testing.assert_allclose(
+        images.read([2, 0]), [expected[2], expected[0]], atol=1e-6
+    )
+    batches = list(images.batches(2, [0, 1, 2]))
+    assert [positions for positions, _ in batches] == [[0, 1], [2]]
+    assert batches[1][1].dtype == np.float32
+    np.testing.assert_allclose(batches[1][1][0], expected[2], atol=1e-6)
+    assert sources.open_images(_config(folder, 2), tmp_path).ids == [
+        "a_scan",
+        "b_scan",
+    ]
+
+
+def test_an_image_keeps_its_id_when_others_come(tmp_path):
+    """Or what is rendered already would pass for what is new."""
+    folder = tmp_path / "in"
+    _save(folder / "b" / "scan.png")
+    before = sources.open_images(_config(folder), tmp_path).ids
+    _save(folder / "a" / "scan.png")
+    after = sources.open_images(_config(folder), tmp_path).ids
+    assert after == ["a_scan", *before]
+
+
+def test_a_list_of_files(tmp_path):
+    expected = _save(tmp_path / "x" / "one.png", 0)
+    other = _save(tmp_path / "y" / "one.png", 1)
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"x/one.png\n\n  {tmp_path / 'y' / 'one.png'}  \n")
+    images = sources.open_images(_config(listed), tmp_path)
+    assert images.ids[0] == "x_one" and images.ids[1].endswith("_y_one")
+    np.testing.assert_allclose(
+        images.read([0, 1]), [expected, other], atol=1e-6
+    )
+
+
+def test_a_long_path_keeps_its_end(tmp_path):
+    for name in ("one", "two"):
+        _save(tmp_path / ("d" * 150) / f"{name}.png")
+    images = sources.open_images(_config(tmp_path), tmp_path)
+    assert [image_id[-4:] for image_id in images.ids] == ["_one", "_two"]
+
+
+def test_other_sizes_and_greys_fit_the_model(tmp_path):
+    _save(tmp_path / "in" / "wide.png", shape=(16, 32))
+    images = sources.open_images(_config(tmp_path / "in"), tmp_path)
+    read = images.read([0])
+    assert read.shape == (1, 8, 8, 3)
+    # Grey in all channels, black above and below.
+    np.testing.assert_array_equal(read[..., 0], read[..., 2])
+    np.testing.assert_array_equal(read[0, [0, 1, 6, 7]], -1)
+
+
+def test_bad_files_are_listed_together(tmp_path):
+    folder = tmp_path / "in"
+    _save(folder / "good.png")
+    (folder / "broken.png").write_bytes(b"no png")
+    (folder / "empty.jpg").write_bytes(b"")
+    with pytest.raises(problems.DataError) as caught:
+        sources.open_images(_config(folder), tmp_path)
+    assert len(caught.value.problems) == 2
+    for name in ("broken.png", "empty.jpg"):
+        assert any(name in problem for problem in caught.value.problems)
+    listed = tmp_path / "list.txt"
+    listed.write_text("in/good.png\nin/gone.png\n")
+    with pytest.raises(problems.DataError, match=r"gone.png does not exist"):
+        sources.open_images(_config(listed), tmp_path)
+
+
+def test_pixels_that_cannot_be_used_name_their_file(tmp_path):
+    import tifffile
+
+    path = tmp_path / "in" / "deep.tif"
+    path.parent.mkdir()
+    tifffile.imwrite(path, np.full((8, 8), 300, np.float32))
+    images = sources.open_images(_config(path.parent), tmp_path)
+    with pytest.raises(formats.FormatError, match=r"deep\.tif .*300.*range"):
+        images.read([0])
+    ranged = _config(path.parent, intensity_range=(0.0, 600.0))
+    read = sources.open_images(ranged, tmp_path).read([0])
+    np.testing.assert_allclose(read, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "place, message",
+    [
+        ("nowhere", "no folder and no list"),
+        ("empty", r"no .png, .*file in it"),
+        ("empty.txt", "lists no file"),
+    ],
+)
+def test_nothing_to_explain_is_told(place, message, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.txt").write_text("\n")
+    with pytest.raises(problems.DataError, match=message):
+        sources.open_images(_config(tmp_path / place), tmp_path)
+
+
+def test_a_split(made):
+    config, root = made
+    images = sources.open_images(config, root)
+    with np.load(config.data.path) as data:
+        test = data["split"] == "test"
+        expected = data["image"][test] * 2 - 1
+        targets = [str(label) for label in data["label"][test]]
+    assert images.targets == targets and len(set(targets)) == 2
+    np.testing.assert_allclose(
+        images.read(range(len(targets))), expected, atol=2 / 255
+    )

@@ -1,0 +1,239 @@
+"""Every check of the settings, and overrides from the command line."""
+
+import dataclasses
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from absl import flags
+from ml_collections import config_flags
+
+from jaxstyle import config as config_lib
+from jaxstyle.config import (
+    ClassifierConfig,
+    Config,
+    ConfigError,
+    DataConfig,
+    DirectionConfig,
+    EncoderConfig,
+    GanConfig,
+    PredictorConfig,
+    WalkConfig,
+)
+
+IHC = Path(__file__).parents[1] / "configs" / "ihc.py"
+# ml_collections loads a config file through an old part of importlib.
+LOADS_A_FILE = pytest.mark.filterwarnings(
+    r"ignore:the load_module\(\) method:DeprecationWarning"
+)
+
+# section, its class, {field: wrong value}, the field that is named.
+WRONG = [
+    ("data", DataConfig, {"source": "tiff"}),
+    ("data", DataConfig, {"path": "x.npz", "source": "ihc"}),
+    ("data", DataConfig, {"path": "", "source": "npz"}),
+    ("data", DataConfig, {"resolution": 48}),
+    ("data", DataConfig, {"resolution": 4}),
+    ("data", DataConfig, {"resolution": 2048}),
+    ("data", DataConfig, {"channels": 2}),
+    ("data", DataConfig, {"class_names": ("only one",)}),
+    ("data", DataConfig, {"split_fractions": (0.7, 0.1)}),
+    ("data", DataConfig, {"split_fractions": (0.7, 0.1, 0.1)}),
+    ("data", DataConfig, {"split_fractions": (0.8, 0.0, 0.2)}),
+    ("data", DataConfig, {"intensity_range": (1.0, 0.0)}),
+    ("data", DataConfig, {"intensity_range": (1.0,)}),
+    ("classifier", ClassifierConfig, {"widths": ()}),
+    ("classifier", ClassifierConfig, {"widths": (8, 0)}),
+    ("classifier", ClassifierConfig, {"blocks": 0}),
+    ("classifier", ClassifierConfig, {"batch_size": 0}),
+    ("classifier", ClassifierConfig, {"epochs": 0}),
+    ("classifier", ClassifierConfig, {"patience": 0}),
+    ("classifier", ClassifierConfig, {"learning_rate": -1e-3}),
+    ("predictor", PredictorConfig, {"kind": "onnx"}),
+    ("predictor", PredictorConfig, {"target": "package.f", "kind": "callable"}),
+    ("predictor", PredictorConfig, {"target": "a:b"}),
+    ("predictor", PredictorConfig, {"threshold": 0.0}),
+    ("predictor", PredictorConfig, {"threshold": 1.0}),
+    ("predictor", PredictorConfig, {"batch_size": 0}),
+    ("gan", GanConfig, {"z_dim": 0}),
+    ("gan", GanConfig, {"w_dim": 0}),
+    ("gan", GanConfig, {"mapping_layers": 0}),
+    ("gan", GanConfig, {"channel_base": 0}),
+    ("gan", GanConfig, {"channel_max": 0}),
+    ("gan", GanConfig, {"batch_size": 0}),
+    ("gan", GanConfig, {"batch_size": 12}),
+    ("gan", GanConfig, {"kimg": 0.0}),
+    ("gan", GanConfig, {"learning_rate": 0.0}),
+    ("gan", GanConfig, {"d_reg_interval": 0}),
+    ("gan", GanConfig, {"g_reg_interval": 0}),
+    ("gan", GanConfig, {"path_length_shrink": 0}),
+    ("gan", GanConfig, {"path_length_decay": 1.5}),
+    ("gan", GanConfig, {"style_mixing": -0.1}),
+    ("gan", GanConfig, {"style_mixing": 1.1}),
+    ("gan", GanConfig, {"ema_kimg": 0.0}),
+    ("gan", GanConfig, {"ema_rampup": 0.0}),
+    ("gan", GanConfig, {"w_avg_decay": 1.1}),
+    ("gan", GanConfig, {"mbstd_group": 0}),
+    ("gan", GanConfig, {"checkpoint_kimg": 0.0}),
+    ("gan", GanConfig, {"sample_kimg": -1.0}),
+    ("gan", GanConfig, {"keep_checkpoints": 0}),
+    ("encoder", EncoderConfig, {"space": "z"}),
+    ("encoder", EncoderConfig, {"widths": ()}),
+    ("encoder", EncoderConfig, {"blocks": 0}),
+    ("encoder", EncoderConfig, {"batch_size": -8}),
+    ("encoder", EncoderConfig, {"kimg": 0.0}),
+    ("encoder", EncoderConfig, {"learning_rate": 0.0}),
+    ("encoder", EncoderConfig, {"adapt_learning_rate": 0.0}),
+    ("encoder", EncoderConfig, {"checkpoint_kimg": 0.0}),
+    ("direction", DirectionConfig, {"codes": "real"}),
+    ("direction", DirectionConfig, {"labels": "soft"}),
+    (
+        "direction",
+        DirectionConfig,
+        {"labels": "ground_truth", "codes": "sampled"},
+    ),
+    ("direction", DirectionConfig, {"trust_percentile": 0.0}),
+    ("direction", DirectionConfig, {"trust_percentile": 101.0}),
+    ("walk", WalkConfig, {"targets": (0.5,)}),
+    ("walk", WalkConfig, {"targets": (0.5, 0.2)}),
+    ("walk", WalkConfig, {"targets": (0.2, 0.2, 0.5)}),
+    ("walk", WalkConfig, {"targets": (0.0, 0.5)}),
+    ("walk", WalkConfig, {"targets": (0.5, 1.0)}),
+    ("walk", WalkConfig, {"split": "all"}),
+    ("walk", WalkConfig, {"batch_size": 0}),
+    ("walk", WalkConfig, {"writer_threads": 0}),
+    ("", Config, {"seed": -1}),
+]
+
+
+@pytest.mark.parametrize(
+    ("section", "kind", "wrong"),
+    WRONG,
+    ids=[f"{section}-{wrong}" for section, _, wrong in WRONG],
+)
+def test_an_error_names_the_field_its_value_and_the_mend(section, kind, wrong):
+    name, value = next(iter(wrong.items()))
+    field = f"{section}.{name}" if section else name
+    with pytest.raises(ConfigError, match=re.escape(f"{field} = {value!r}: ")):
+        kind(**wrong)
+
+
+def test_the_finest_layers_need_channels():
+    with pytest.raises(ConfigError, match=r"^gan\.channel_base = 16: "):
+        Config(gan=GanConfig(channel_base=16))
+    Config(gan=GanConfig(channel_base=32))
+
+
+def test_the_defaults_are_right():
+    config = config_lib.validated(Config())
+    assert config == Config()
+    assert (
+        config_lib.validated(
+            Config(data=DataConfig(resolution=8))
+        ).data.resolution
+        == 8
+    )
+
+
+def test_an_override_after_construction_is_checked():
+    config = Config()
+    config.gan.kimg = 0
+    with pytest.raises(ConfigError, match=r"^gan\.kimg = 0: "):
+        config_lib.validated(config)
+    config = Config()
+    config.seed = -2
+    with pytest.raises(ConfigError, match=r"^seed = -2: "):
+        config_lib.validated(config)
+
+
+def test_the_validated_config_is_a_copy():
+    config = Config()
+    copy = config_lib.validated(config)
+    copy.gan.kimg = 7.0
+    assert config.gan.kimg == GanConfig().kimg
+
+
+def _from_flags(monkeypatch, *arguments):
+    """What a launcher reads, from a command line."""
+    # The overrides are looked for in sys.argv.
+    monkeypatch.setattr(sys, "argv", ["launcher", *arguments])
+    values = flags.FlagValues()
+    flag = config_flags.DEFINE_config_file(
+        "config", None, "", flag_values=values
+    )
+    values(sys.argv)
+    return config_lib.validated(flag.value)
+
+
+@LOADS_A_FILE
+def test_a_config_file_and_its_variant(monkeypatch):
+    config = _from_flags(monkeypatch, f"--config={IHC}")
+    small = _from_flags(monkeypatch, f"--config={IHC}:tiny")
+    assert config.name == small.name == "ihc"
+    assert config.data == small.data
+    assert small.gan.channel_max < config.gan.channel_max
+    assert small.gan.kimg < config.gan.kimg
+
+
+@LOADS_A_FILE
+def test_overrides_on_the_command_line(monkeypatch):
+    config = _from_flags(
+        monkeypatch,
+        f"--config={IHC}:tiny",
+        "--config.seed=3",
+        "--config.gan.kimg=5.5",
+        "--config.gan.batch_size=16",
+        "--config.data.flip_horizontal=False",
+        "--config.walk.targets=(0.1, 0.9)",
+        "--config.encoder.space=w_plus",
+        "--config.report.title=Two words",
+    )
+    assert config.seed == 3
+    assert (config.gan.kimg, config.gan.batch_size) == (5.5, 16)
+    assert config.data.flip_horizontal is False
+    assert config.walk.targets == (0.1, 0.9)
+    assert config.encoder.space == "w_plus"
+    assert config.report.title == "Two words"
+
+
+@LOADS_A_FILE
+def test_a_whole_number_overrides_a_length(monkeypatch):
+    """The README's `--config.gan.kimg=200`."""
+    config = _from_flags(
+        monkeypatch, f"--config={IHC}", "--config.gan.kimg=200"
+    )
+    assert config.gan.kimg == 200
+
+
+@LOADS_A_FILE
+def test_a_wrong_override_is_refused(monkeypatch):
+    with pytest.raises(ConfigError, match=r"^gan\.batch_size = 12: "):
+        _from_flags(
+            monkeypatch, f"--config={IHC}:tiny", "--config.gan.batch_size=12"
+        )
+    with pytest.raises(KeyError, match="kilo"):
+        _from_flags(monkeypatch, f"--config={IHC}", "--config.gan.kilo=1")
+    with pytest.raises(flags.IllegalFlagValueError, match="huge"):
+        _from_flags(monkeypatch, f"--config={IHC}:huge")
+
+
+def test_as_dict_is_json_of_every_field():
+    config = Config(name="x", seed=5)
+    values = config_lib.as_dict(config)
+    assert json.loads(json.dumps(values)) == values
+    assert set(values) == {item.name for item in dataclasses.fields(Config)}
+    assert values["seed"] == 5
+    assert values["data"]["split_fractions"] == [0.7, 0.1, 0.2]
+    assert values["data"]["intensity_range"] is None
+
+
+def test_the_digest_follows_the_values_not_their_order():
+    values = config_lib.as_dict(Config())
+    digest = config_lib.digest(values)
+    backwards = dict(reversed(values.items()))
+    assert config_lib.digest(backwards) == digest
+    values["gan"]["r1_gamma"] = 1.5
+    assert config_lib.digest(values) != digest
+    assert re.fullmatch("[0-9a-f]{16}", digest)

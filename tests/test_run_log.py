@@ -1,0 +1,142 @@
+"""Metrics on disk, and progress with speed and time left."""
+
+import json
+import logging
+
+import pytest
+
+from jaxstyle import run_log
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "metrics.jsonl"
+
+
+def _steps(path):
+    return [json.loads(line)["step"] for line in path.read_text().splitlines()]
+
+
+def test_lines_are_written_and_read(path):
+    log = run_log.RunLog(path, 0)
+    assert log.last == {}
+    log.write(1, {"loss": 0.1, "auc": 1})
+    log.write(2, {"loss": 0.25})
+    assert run_log.read_metrics(path) == [
+        {"step": 1, "loss": 0.1, "auc": 1.0},
+        {"step": 2, "loss": 0.25},
+    ]
+
+
+def test_a_missing_file_has_no_lines(path):
+    assert run_log.read_metrics(path) == []
+
+
+def test_resuming_drops_later_lines(path):
+    log = run_log.RunLog(path, 0)
+    for step in (1, 2, 3, 4):
+        log.write(step, {"loss": step / 10})
+    log = run_log.RunLog(path, 3)
+    assert _steps(path) == [1, 2]
+    assert log.last == {"step": 2, "loss": 0.2}
+    log.write(3, {"loss": 0.9})
+    assert [line["loss"] for line in run_log.read_metrics(path)] == [
+        *(0.1, 0.2, 0.9)
+    ]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_resuming_from_the_start_drops_all(path):
+    run_log.RunLog(path, 0).write(1, {"loss": 1})
+    run_log.RunLog(path, 0)
+    assert path.read_text() == ""
+
+
+def test_a_half_written_last_line_is_dropped(path, caplog):
+    log = run_log.RunLog(path, 0)
+    log.write(1, {"loss": 0.5})
+    with path.open("a") as file:
+        file.write('{"step": 2, "lo')
+    assert run_log.read_metrics(path) == [{"step": 1, "loss": 0.5}]
+    assert "half-written" in caplog.text and str(path) in caplog.text
+    run_log.RunLog(path, 9).write(2, {"loss": 0.4})
+    assert _steps(path) == [1, 2]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_value_that_is_not_finite_is_refused(path, value):
+    log = run_log.RunLog(path, 0)
+    log.write(1, {"loss": 1})
+    with pytest.raises(
+        run_log.NonFiniteError, match=rf"^loss_d is {value} at step 2 .*metrics"
+    ):
+        log.write(2, {"loss": 1.0, "loss_d": float(value)})
+    assert _steps(path) == [1]
+
+
+# --- progress
+
+
+class _Clock:
+    def __init__(self, monkeypatch):
+        self.now = 1000.0
+        monkeypatch.setattr(run_log.time, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return _Clock(monkeypatch)
+
+
+def _messages(caplog):
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_progress_tells_speed_and_time_left(clock, caplog):
+    caplog.set_level(logging.INFO)
+    progress = run_log.Progress("gan", 4000, "images")
+    clock.now += 20
+    progress.update(500, "D 1.0")
+    # 500 in 20 s are 25 a second; 3500 are left: 140 s.
+    assert _messages(caplog) == [
+        "gan: 500/4,000 images (12 %), 25.0 images/s, 2:20 left D 1.0"
+    ]
+
+
+def test_speed_leaves_out_what_an_earlier_run_did(clock, caplog):
+    caplog.set_level(logging.INFO)
+    progress = run_log.Progress("gan", 2000, "images", done=1000)
+    clock.now += 10
+    progress.update(1100)
+    # 100 in 10 s; 900 are left: 90 s.
+    assert _messages(caplog) == [
+        "gan: 1,100/2,000 images (55 %), 10.0 images/s, 1:30 left "
+    ]
+
+
+def test_progress_is_told_every_ten_seconds_and_at_the_end(clock, caplog):
+    caplog.set_level(logging.INFO)
+    progress = run_log.Progress("walks", 10, "images")
+    for done in range(1, 11):
+        clock.now += 4
+        progress.update(done)
+    told = [message.split()[1] for message in _messages(caplog)]
+    assert told == ["3/10", "6/10", "9/10", "10/10"]
+    assert "0:00 left" in caplog.text
+
+
+def test_no_speed_is_no_division_by_zero(clock, caplog):
+    caplog.set_level(logging.INFO)
+    run_log.Progress("nothing", 0, "images").update(0)
+    assert "0/0 images (0 %)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        *((0, "0:00"), (59.4, "0:59"), (59.6, "1:00"), (61, "1:01")),
+        *((3599, "59:59"), (3600, "1:00:00"), (90061, "25:01:01")),
+    ],
+)
+def test_clock(seconds, text):
+    assert run_log.clock(seconds) == text
