@@ -1,7 +1,7 @@
 """Temperature scaling (Guo et al. 2017, arXiv:1706.04599, section 4.2)."""
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, special
 
 SHARPEST, FLATTEST = 1 / 20, 20.0
 
@@ -42,3 +42,9 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
         objective, bounds=(1 / FLATTEST, 1 / SHARPEST), method="bounded"
     )
     return 1 / float(found.x)  # type: ignore[attr-defined]
+
+
+def sigmoid(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Calibrated probabilities sigmoid(logit / T), float32, same shape."""
+    scaled = np.asarray(logits, np.float64) / temperature
+    return special.expit(scaled).astype(np.float32)

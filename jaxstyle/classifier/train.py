@@ -5,6 +5,7 @@ resumed exactly), params/ (the best epoch and its temperature) and
 result.json.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle import checkpoints, parallel, run_log, workdir
-from jaxstyle.classifier import calibration, inference, networks
+from jaxstyle.classifier import calibration, networks
 from jaxstyle.classifier import state as state_lib
 from jaxstyle.classifier import step as step_lib
 from jaxstyle.config import Config
@@ -57,7 +58,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     state = state_lib.create(config, total)
     best = state_lib.nothing_yet(state.params)
     restored = saver.restore_latest({"state": state, "best": best}, batches)
-    state, best = restored["state"], restored["best"]
+    state, best = parallel.replicated(restored["state"]), restored["best"]
     first = int(state.step)
 
     # --- the compiled functions, and the logs
@@ -73,29 +74,32 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     )
 
     # --- the loop
-    for epoch in range(first // per_epoch + 1, config.classifier.epochs + 1):
-        if int(best.waited) >= config.classifier.patience:
-            break
-        end = epoch * per_epoch
-        for done in range(end - per_epoch + 1, end + 1):
-            state, metrics = step(state, parallel.shard(next(batches)))
-            if done % _LOG_STEPS == 0 and done < end:
-                log.write(done, jax.device_get(metrics))
-                progress.update(done * batch_size)
+    # What is being saved is saved, too, when a step fails.
+    with contextlib.closing(saver):
+        for epoch in range(
+            first // per_epoch + 1, config.classifier.epochs + 1
+        ):
+            if int(best.waited) >= config.classifier.patience:
+                break
+            end = epoch * per_epoch
+            for done in range(end - per_epoch + 1, end + 1):
+                state, metrics = step(state, parallel.shard(next(batches)))
+                if done % _LOG_STEPS == 0 and done < end:
+                    log.write(done, jax.device_get(metrics))
+                    progress.update(done * batch_size)
 
-        logits = logits_of(state.params, val)
-        auc = statistics.roc_auc(logits, val.targets)
-        loss = float(
-            step_lib.balanced_loss(
-                jnp.asarray(logits), jnp.asarray(val.targets), weights
+            logits = logits_of(state.params, val)
+            auc = statistics.roc_auc(logits, val.targets)
+            loss = float(
+                step_lib.balanced_loss(
+                    jnp.asarray(logits), jnp.asarray(val.targets), weights
+                )
             )
-        )
-        best = state_lib.after_epoch(best, state.params, auc, loss, epoch)
-        seen = {"epoch": epoch, "val_auc": auc, "val_loss": loss}
-        log.write(end, jax.device_get(metrics) | seen)
-        progress.update(end * batch_size, f"validation AUC {auc:.4f}")
-        saver.save(end, {"state": state, "best": best}, batches)
-    saver.close()
+            best = state_lib.after_epoch(best, state.params, auc, loss, epoch)
+            seen = {"epoch": epoch, "val_auc": auc, "val_loss": loss}
+            log.write(end, jax.device_get(metrics) | seen)
+            progress.update(end * batch_size, f"validation AUC {auc:.4f}")
+            saver.save(end, {"state": state, "best": best}, batches)
 
     # --- what later stages read
     result = _calibrated(config, stage, best.params, splits, logits_of)
@@ -142,7 +146,7 @@ def load(
 def _logits_function(config: Config) -> LogitsOf:
     network = networks.create(config)
     batch_size = config.classifier.batch_size
-    apply = inference.batched(network.apply, batch_size)
+    apply = parallel.batched(network.apply, batch_size)
 
     def logits_of(params: Any, split: pipeline.Split) -> np.ndarray:
         return np.concatenate(
@@ -170,7 +174,7 @@ def _calibrated(
     export(stage, params, temperature)
     numbers = {
         name: statistics.prediction_summary(
-            inference.sigmoid(logits[name], temperature),
+            calibration.sigmoid(logits[name], temperature),
             split.targets,
             _RESAMPLES,
             config.seed,

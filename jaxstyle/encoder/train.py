@@ -4,6 +4,7 @@ Writes WORKDIR/encoder/: metrics.jsonl, checkpoints/ (resumed exactly) and
 params/ (what later stages read).
 """
 
+import contextlib
 import logging
 import time
 from pathlib import Path
@@ -67,23 +68,24 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     )
 
     # --- the loop
-    for step in range(first, total):
-        images = parallel.shard(next(batches)["image"])
-        step_fn = on_pairs if step < synthetic else on_real
-        state, metrics = step_fn(state, images)
+    # What is being saved is saved, too, when a step fails.
+    with contextlib.closing(saver):
+        for step in range(first, total):
+            images = parallel.shard(next(batches)["image"])
+            step_fn = on_pairs if step < synthetic else on_real
+            state, metrics = step_fn(state, images)
 
-        done = step + 1
-        saving = done % checkpoint_steps == 0 or done == total
-        # Each checkpoint has its line: what is saved was finite.
-        if done % _LOG_STEPS == 0 or saving:
-            values = {key: float(value) for key, value in metrics.items()}
-            log.write(done, {"images": done * batch, **values})
-            progress.update(done * batch, f"loss {values['loss']:.3f}")
-        if saving:
-            saver.save(done, _without_fixed(state), batches)
+            done = step + 1
+            saving = done % checkpoint_steps == 0 or done == total
+            # Each checkpoint has its line: what is saved was finite.
+            if done % _LOG_STEPS == 0 or saving:
+                values = {key: float(value) for key, value in metrics.items()}
+                log.write(done, {"images": done * batch, **values})
+                progress.update(done * batch, f"loss {values['loss']:.3f}")
+            if saving:
+                saver.save(done, _without_fixed(state), batches)
 
     # --- what later stages read, and how good it is
-    saver.close()
     checkpoints.save_tree(stage.exported, exported(state))
     held_out = jax.jit(
         lambda state: steps.held_out_error(config, state, _HELD_OUT)

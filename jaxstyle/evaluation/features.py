@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxstyle import rng
-from jaxstyle.classifier import inference, train
+from jaxstyle import parallel, rng
+from jaxstyle.classifier import train
 from jaxstyle.config import Config
 from jaxstyle.convolution import conv3x3
 from jaxstyle.resnet import pooled
@@ -84,7 +84,7 @@ def random_features(kernels: list[jax.Array], x: jax.Array) -> jax.Array:
 
 def _random_conv(config: Config) -> Features:
     kernels = random_kernels(config.data.resolution, config.data.channels)
-    run = inference.batched(random_features, config.predictor.batch_size)
+    run = parallel.batched(random_features, config.predictor.batch_size)
     return lambda images: run(kernels, np.asarray(images, np.float32))
 
 
@@ -94,5 +94,5 @@ def _penultimate(config: Config, workdir: str | Path) -> Features:
     def features(params: Any, images: jax.Array) -> Any:
         return network.apply(params, images, method="features")
 
-    run = inference.batched(features, config.predictor.batch_size)
+    run = parallel.batched(features, config.predictor.batch_size)
     return lambda images: run(params, np.asarray(images, np.float32))

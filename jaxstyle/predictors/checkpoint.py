@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxstyle.classifier import inference, train
+from jaxstyle import parallel
+from jaxstyle.classifier import calibration, train
 from jaxstyle.config import Config
 
 
@@ -21,7 +22,7 @@ class CheckpointPredictor:
 
     def __init__(self, config: Config, workdir: str | Path) -> None:
         network, self._params, self._temperature = train.load(config, workdir)
-        self._apply = inference.batched(
+        self._apply = parallel.batched(
             network.apply, config.predictor.batch_size
         )
 
@@ -29,4 +30,4 @@ class CheckpointPredictor:
         """Probabilities [N, 1] of the finding, images [N,H,W,C] in [0, 1]."""
         signed = np.asarray(images, np.float32) * 2 - 1
         logits = self._apply(self._params, signed)
-        return inference.sigmoid(logits, self._temperature)
+        return calibration.sigmoid(logits, self._temperature)

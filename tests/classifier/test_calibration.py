@@ -48,3 +48,11 @@ def test_useless_logits_are_flattened():
     logits, _ = _drawn(1.0, 2000)
     coin = np.random.default_rng(1).integers(0, 2, 2000)
     assert calibration.fit_temperature(logits, coin) > 10
+
+
+def test_sigmoid():
+    logits = np.float32([-200, -1, 0, 2, 200])
+    expected = 1 / (1 + np.exp(-np.clip(logits.astype(float) / 2, -99, 99)))
+    actual = calibration.sigmoid(logits, 2.0)
+    np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-30)
+    assert actual.dtype == np.float32

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxstyle.classifier import inference, train
+from jaxstyle import parallel
+from jaxstyle.classifier import train
 from jaxstyle.classifier.networks import Classifier
 from jaxstyle.config import Config
 
@@ -39,7 +40,7 @@ def heatmaps(network: Classifier, params: Any, batch_size: int) -> Heatmaps:
     def function(params: Any, images: jax.Array, signs: jax.Array) -> jax.Array:
         return grad_cam(network, params, images, signs)
 
-    run = inference.batched(function, batch_size, batched_arguments=2)
+    run = parallel.batched(function, batch_size, batched_arguments=2)
 
     def apply(images: np.ndarray, signs: np.ndarray) -> np.ndarray:
         return run(
