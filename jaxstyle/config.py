@@ -188,7 +188,7 @@ class PredictorConfig:
     target: str = ""
     class_index: int = 0
     threshold: float = 0.5
-    batch_size: int = 256
+    batch_size: int = 64
 
     def __post_init__(self) -> None:
         _require(

@@ -66,8 +66,8 @@ def find_walks(
     Returns:
       lambdas float32 [N, K], rising, from the negative to the positive
       class, inside the trust limit. One of each walk is 0. They differ from
-      each other, but for a code that may not move either way (on the trust
-      radius, and alpha along it), whose lambdas are all 0.
+      each other, but for a code that may not move either way (beyond the
+      trust radius, and any step leads farther out): its lambdas are all 0.
     """
     asked = np.where(decided, -1.0, 1.0)[:, None]  # towards the flip
     low, high = direction.trusted_range(codes)

@@ -52,7 +52,8 @@ def _launch(name, root, *flags):
     # Hardly optimised programs compile in half the time.
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        "XLA_FLAGS": "--xla_backend_optimization_level=0"
+        " --xla_llvm_disable_expensive_passes=true",
     }
     command = [sys.executable, "-m", f"launch.{name}", f"--workdir={root}"]
     started = time.monotonic()

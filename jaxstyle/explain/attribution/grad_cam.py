@@ -25,13 +25,13 @@ def load(config: Config, workdir: str | Path) -> Heatmaps:
       sign of 1 asks for the evidence for the finding, -1 for the evidence
       against it. Heatmaps are float32 [N, H, W] in [0, 1], each one's
       maximum 1, or 0 all over where there is no such evidence. Any N, in
-      batches of `config.predictor.batch_size`, compiled once.
+      batches of `config.walk.batch_size`, compiled once.
 
     Raises:
       WorkdirError: if it has not been trained under this config.
     """
     network, params, _ = train.load(config, workdir)
-    return heatmaps(network, params, config.predictor.batch_size)
+    return heatmaps(network, params, config.walk.batch_size)
 
 
 def heatmaps(network: Classifier, params: Any, batch_size: int) -> Heatmaps:
