@@ -1,4 +1,15 @@
-"""Children's chest X-rays, normal or pneumonia (Kermany et al. 2018)."""
+"""Children's chest X-rays, normal or pneumonia (Kermany et al. 2018).
+
+An npz of arrays `image`, `label`, `split` and `patient`:
+
+    python -m launch.pipeline --config=configs/chest_xray.py:cpu \\
+        --config.data.path=chest_xray_64.npz --workdir=runs/chest
+
+Takes about an hour on 2 busy CPU cores. Measured on the test split of 1189
+images (docs/results/chest_xray.json): f's AUC 0.997, latent predictor's AUC
+against f 0.986, flip rate 0.952, monotonicity 0.983, reconstruction gap
+0.068. The default variant, 64 px for one GPU, has not been run yet.
+"""
 
 from configs import ihc
 from jaxstyle.config import (

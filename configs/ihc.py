@@ -1,4 +1,16 @@
-"""The embedded default: stained colon tissue, stain-negative or -positive."""
+"""The embedded default: stained colon tissue, stain-negative or -positive.
+
+    python -m launch.pipeline --config=configs/ihc.py --workdir=runs/ihc
+
+Takes 14 minutes on 2 CPU cores. Measured (docs/results/ihc.json): f's AUC
+0.998, latent predictor's AUC against f 1.000, flip rate 0.985, monotonicity
+0.982, monotonicity of the stain's density 0.986, reconstruction gap 0.017.
+
+The generator is kept from collapsing to one texture by a strong R1 penalty,
+groups of 8 in the minibatch deviation and no style mixing; with R1 at 0.02
+and twice the learning rate every sample had the same texture by 30 kimg. It
+has no noise, which else took over where nuclei are, out of E's sight.
+"""
 
 from jaxstyle.config import (
     ClassifierConfig,
