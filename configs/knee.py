@@ -12,8 +12,9 @@ command writes the manifest beside them:
              {'valid': 'val'}.get(p.parts[-3], p.parts[-3]), p.stem[:7])
             for p in sorted(root.glob('*/[0-4]/*.png'))
             if p.parts[-3] in ('train', 'val', 'valid', 'test')]
-    out = csv.writer(open(root / 'manifest.csv', 'w', newline=''))
-    out.writerows([('path', 'label', 'split', 'patient'), *rows])
+    with open(root / 'manifest.csv', 'w', newline='') as file:
+        header = ('path', 'label', 'split', 'patient')
+        csv.writer(file).writerows([header, *rows])
     " kneeKL224
 
     python -m launch.pipeline --config=configs/knee.py \\
