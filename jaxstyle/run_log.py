@@ -34,25 +34,40 @@ class Progress:
         self, task: str, total: float, unit: str, done: float = 0
     ) -> None:
         self._task, self._total, self._unit = task, total, unit
-        self._start_done = self._done = done
+        self._start_done = done
         self._start = self._shown = time.monotonic()
+        self._begun = False
 
     def update(self, done: float, note: str = "") -> None:
-        """Tells that `done` units are done; logs at most every 10 s."""
-        self._done = done
-        now = time.monotonic()
-        if now - self._shown >= PROGRESS_SECONDS or done >= self._total:
-            self._shown = now
-            logging.info("%s %s", self._line(now), note)
+        """Tells that `done` units are done; logs at most every 10 s.
 
-    def _line(self, now: float) -> str:
-        speed = (self._done - self._start_done) / max(now - self._start, 1e-9)
-        left = (self._total - self._done) / speed if speed > 0 else 0.0
-        return (
-            f"{self._task}: {self._done:,.0f}/{self._total:,.0f} {self._unit} "
-            f"({100 * self._done / max(self._total, 1e-9):.0f} %), "
-            f"{speed:.1f} {self._unit}/s, {clock(left)} left"
-        )
+        The first units took as long as compilation did, which tells nothing
+        about the rest: speed is counted from the first update on.
+        """
+        now = time.monotonic()
+        ended = done >= self._total
+        if now - self._shown >= PROGRESS_SECONDS or ended:
+            self._shown = now
+            pace = self._pace(done, now) if self._begun or ended else "begun"
+            share = 100 * done / max(self._total, 1e-9)
+            logging.info(
+                "%s: %s/%s %s (%.0f %%), %s %s",
+                self._task,
+                f"{done:,.0f}",
+                f"{self._total:,.0f}",
+                self._unit,
+                share,
+                pace,
+                note,
+            )
+        if not self._begun:
+            self._begun = True
+            self._start, self._start_done = now, done
+
+    def _pace(self, done: float, now: float) -> str:
+        speed = (done - self._start_done) / max(now - self._start, 1e-9)
+        left = (self._total - done) / speed if speed > 0 else 0.0
+        return f"{speed:.1f} {self._unit}/s, {clock(left)} left"
 
 
 class RunLog:

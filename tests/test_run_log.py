@@ -95,17 +95,22 @@ def _messages(caplog):
 def test_progress_tells_speed_and_time_left(clock, caplog):
     caplog.set_level(logging.INFO)
     progress = run_log.Progress("gan", 4000, "images")
+    clock.now += 300
+    progress.update(100, "D 2.0")
     clock.now += 20
-    progress.update(500, "D 1.0")
-    # 500 in 20 s are 25 a second; 3500 are left: 140 s.
+    progress.update(600, "D 1.0")
+    # Compiling was slow, but then 500 in 20 s are 25 a second; 3400 are
+    # left: 136 s.
     assert _messages(caplog) == [
-        "gan: 500/4,000 images (12 %), 25.0 images/s, 2:20 left D 1.0"
+        "gan: 100/4,000 images (2 %), begun D 2.0",
+        "gan: 600/4,000 images (15 %), 25.0 images/s, 2:16 left D 1.0",
     ]
 
 
 def test_speed_leaves_out_what_an_earlier_run_did(clock, caplog):
     caplog.set_level(logging.INFO)
     progress = run_log.Progress("gan", 2000, "images", done=1000)
+    progress.update(1000)
     clock.now += 10
     progress.update(1100)
     # 100 in 10 s; 900 are left: 90 s.
