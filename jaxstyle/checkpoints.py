@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import jax
 import orbax.checkpoint as ocp
 
+from jaxstyle import parallel
+
 STATE, POSITION = "state", "position"
 
 
@@ -103,13 +105,10 @@ def load_tree(path: Path, like: Any) -> Any:
 
 def abstract(tree: Any) -> Any:
     """Shapes, types and placement (replicated, on this machine's devices)."""
-    devices = jax.sharding.Mesh(jax.devices(), ("device",))
-    everywhere = jax.sharding.NamedSharding(
-        devices, jax.sharding.PartitionSpec()
-    )
+    placement = parallel.everywhere()
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(
-            leaf.shape, leaf.dtype, sharding=everywhere
+            leaf.shape, leaf.dtype, sharding=placement
         ),
         tree,
     )

@@ -40,11 +40,13 @@ def replicated(tree: Any) -> Any:
     A first state that lies on one device only would make the first step
     compile twice: for that placement and for this one.
     """
+    return jax.device_put(tree, everywhere())
+
+
+def everywhere() -> jax.sharding.NamedSharding:
+    """The placement of an array that every device holds whole."""
     devices = jax.sharding.Mesh(jax.devices(), (AXIS,))
-    everywhere = jax.sharding.NamedSharding(
-        devices, jax.sharding.PartitionSpec()
-    )
-    return jax.device_put(tree, everywhere)
+    return jax.sharding.NamedSharding(devices, jax.sharding.PartitionSpec())
 
 
 def map_batch(
@@ -168,8 +170,3 @@ def sample_ids(count: int, axis_name: str | None) -> jax.Array:
 def pmean(tree: Any, axis_name: str | None) -> Any:
     """The mean over devices; the tree itself outside of `train_step`."""
     return jax.lax.pmean(tree, axis_name) if axis_name else tree
-
-
-def is_main_process() -> bool:
-    """Whether this process writes the shared files."""
-    return jax.process_index() == 0

@@ -9,7 +9,6 @@ import dataclasses
 import json
 import logging
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -197,11 +196,6 @@ def read_json(path: Path) -> Any:
         raise WorkdirError(
             f"{path} is damaged ({error}); delete it and run its stage again"
         ) from error
-
-
-def remove(path: Path) -> None:
-    """Deletes a folder of derived files, if it is there."""
-    shutil.rmtree(path, ignore_errors=True)
 
 
 _NEEDS = {

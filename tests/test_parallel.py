@@ -121,7 +121,3 @@ def test_batched_compiles_once_for_a_ragged_end():
     assert shapes == [(2, 3)]
     with pytest.raises(ValueError, match="no images"):
         run(jnp.float32(2), x[:0])
-
-
-def test_this_process_writes_the_files():
-    assert parallel.is_main_process()

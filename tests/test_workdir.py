@@ -224,11 +224,3 @@ def test_every_stage_has_its_files(tmp_path, caplog):
             paths.add(path)
     assert len(paths) == 4 * len(workdir.STAGES)
     assert not list(tmp_path.iterdir())
-
-
-def test_remove_takes_a_folder_that_may_be_missing(tmp_path):
-    folder = tmp_path / "derived"
-    (folder / "deep").mkdir(parents=True)
-    workdir.remove(folder)
-    workdir.remove(folder)
-    assert not folder.exists()

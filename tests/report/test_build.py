@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -231,7 +232,7 @@ def test_a_huge_sample_grid_is_made_small(tmp_path):
 def test_no_samples_and_no_metrics_are_no_fault(tmp_path):
     settings = fake_run.config()
     fake_run.make(tmp_path, settings, images=2)
-    workdir.remove(tmp_path / "gan" / "samples")
+    shutil.rmtree(tmp_path / "gan" / "samples")
     for stage in ("gan", "classifier"):
         (tmp_path / stage / "metrics.jsonl").unlink()
     build.run(settings, tmp_path)
