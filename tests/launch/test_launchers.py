@@ -25,7 +25,7 @@ LAUNCHERS = {
     "evaluate": "evaluation",
     "report": "report",
 }
-# Issue 2's list: no more, no less.
+# What result.json holds: no more, no less.
 NUMBERS = {
     "predictor.auc",
     "latent.auc_vs_predictor",
