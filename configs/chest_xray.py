@@ -11,7 +11,7 @@ against f 0.986, flip rate 0.952, monotonicity 0.983, reconstruction gap
 0.068. The default variant, 64 px for one GPU, has not been run yet.
 """
 
-from configs import ihc
+from configs import gan_presets, ihc
 from jaxstyle.config import (
     ClassifierConfig,
     Config,
@@ -34,14 +34,14 @@ def get_config(variant: str = "") -> Config:
             # Hearts lie on the left: no mirroring.
         ),
         classifier=ClassifierConfig(widths=(32, 64, 128, 128), epochs=40),
-        gan=GanConfig(
-            mapping_layers=4,
+        gan=gan_presets.auto(
+            resolution=64,
             channel_base=8192,
             channel_max=256,
-            kimg=1000,
-            r1_gamma=0.03,
-            checkpoint_kimg=20,
-            sample_kimg=20,
+            kimg=1000.0,
+            checkpoint_kimg=20.0,
+            sample_kimg=20.0,
+            metrics_kimg=20.0,
         ),
         encoder=EncoderConfig(
             space="w_plus", widths=(64, 128, 256, 256), kimg=300, adapt_kimg=200
@@ -49,12 +49,15 @@ def get_config(variant: str = "") -> Config:
     )
     if variant == "cpu":
         _cpu(config)
+    elif variant == "small":
+        _small(config)
     elif variant == "tiny":
         config.data.resolution = 32
         ihc.tiny(config)
     elif variant:
         raise ValueError(
-            f"configs/chest_xray.py has no variant {variant!r}: use cpu or tiny"
+            f"configs/chest_xray.py has no variant {variant!r}: use cpu, "
+            "small or tiny"
         )
     return config
 
@@ -82,4 +85,26 @@ def _cpu(config: Config) -> None:
     )
     config.encoder = EncoderConfig(
         space="w_plus", widths=(16, 32, 64, 64), kimg=16, adapt_kimg=28
+    )
+
+
+def _small(config: Config) -> None:
+    """Few images and a small computer: 64 px, ADA."""
+    config.gan = GanConfig(
+        mapping_layers=2,
+        channel_base=1024,
+        channel_max=64,
+        noise_from=128,
+        batch_size=16,
+        kimg=48,
+        path_length_weight=0.5,
+        style_mixing=0.0,
+        mbstd_group=8,
+        ema_kimg=5,
+        w_avg_decay=0.995,
+        augment="bgc",
+        augment_kimg=50,
+        checkpoint_kimg=4,
+        sample_kimg=8,
+        metrics_kimg=4,
     )

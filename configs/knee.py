@@ -28,13 +28,12 @@ recorded for this config. The paper (Schutte et al. 2021) had an AUC of 0.89
 for f and 0.80 for the latent predictor on such images.
 """
 
-from configs import ihc
+from configs import gan_presets, ihc
 from jaxstyle.config import (
     ClassifierConfig,
     Config,
     DataConfig,
     EncoderConfig,
-    GanConfig,
 )
 
 
@@ -54,13 +53,12 @@ def get_config(variant: str = "") -> Config:
         classifier=ClassifierConfig(
             widths=(32, 64, 128, 128, 256), epochs=40, patience=8
         ),
-        gan=GanConfig(
-            channel_base=16384,
-            channel_max=512,
-            kimg=5000,
-            r1_gamma=0.1,
-            checkpoint_kimg=50,
-            sample_kimg=50,
+        gan=gan_presets.auto(
+            resolution=128,
+            kimg=5000.0,
+            checkpoint_kimg=50.0,
+            sample_kimg=50.0,
+            metrics_kimg=50.0,
         ),
         encoder=EncoderConfig(
             space="w_plus",

@@ -10,6 +10,9 @@ The resampling filter is [1, 3, 3, 1] in each direction (Karras et al. 2020,
 arXiv:1912.04958, appendix B). Activations are surrounded by zeros, but
 pixels by copies of the border: zero is mid-grey there, and short trainings
 would keep a grey frame around every image.
+
+The type of the images is the type of the computation: kernels, float32, are
+rounded to bfloat16 at the last moment where images are.
 """
 
 import jax
@@ -22,13 +25,17 @@ _LAYOUT = ("NHWC", "HWIO", "NHWC")
 def conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """'SAME' cross-correlation: [B,H,W,I], [3,3,I,O] -> [B,H,W,O]."""
     return jax.lax.conv_general_dilated(
-        x, kernel, (1, 1), "SAME", dimension_numbers=_LAYOUT
+        x,
+        kernel.astype(x.dtype),
+        (1, 1),
+        "SAME",
+        dimension_numbers=_LAYOUT,
     )
 
 
 def conv1x1(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Pointwise: [B,H,W,I], [I,O] -> [B,H,W,O]."""
-    return jnp.einsum("bhwi,io->bhwo", x, kernel)
+    return jnp.einsum("bhwi,io->bhwo", x, kernel.astype(x.dtype))
 
 
 def upsample_conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -39,7 +46,7 @@ def upsample_conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """
     batch, height, width, _ = x.shape
     out = kernel.shape[-1]
-    phases = jnp.asarray(_PHASES, x.dtype)
+    phases = jnp.asarray(_PHASES, kernel.dtype)
     # a, b: taps at the low resolution; p, q: phases of the output pixel.
     fused = jnp.einsum("pas,qbt,stio->abipqo", phases, phases, kernel)
     y = conv3x3(x, fused.reshape(3, 3, x.shape[-1], 4 * out))
@@ -52,7 +59,7 @@ def downsample_conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Filters, convolves and halves the size: [B,H,W,I] -> [B,H/2,W/2,O]."""
     return jax.lax.conv_general_dilated(
         _filter(_filter(x, 1, 2), 2, 2),
-        kernel,
+        kernel.astype(x.dtype),
         (2, 2),
         "VALID",
         dimension_numbers=_LAYOUT,

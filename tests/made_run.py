@@ -23,9 +23,9 @@ from jaxstyle.config import (
 from jaxstyle.data import prepare
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import direction
+from jaxstyle.stylegan2 import exports
 from jaxstyle.stylegan2 import networks as gan_networks
 from jaxstyle.stylegan2 import state as gan_state
-from jaxstyle.stylegan2 import train as gan_train
 from tests import tiny
 
 TRAIN, VAL, TEST = 64, 16, 14
@@ -71,7 +71,7 @@ def with_gan(root: Path, **encoder) -> Config:
     prepare.run(config, root)
     stage = workdir.stage(config, root, "gan")
     stage.path.mkdir(parents=True)
-    checkpoints.save_tree(stage.exported, gan_train.exported(state))
+    checkpoints.save_tree(stage.exported, exports.exported(state))
     workdir.finish(stage, {}, 0.0)
     return config
 

@@ -12,6 +12,8 @@ from ml_collections import config_flags
 
 from jaxstyle import config as config_lib
 from jaxstyle.config import (
+    AUGMENT_OPERATIONS,
+    AUGMENT_PRESETS,
     ClassifierConfig,
     Config,
     ConfigError,
@@ -20,9 +22,11 @@ from jaxstyle.config import (
     EncoderConfig,
     GanConfig,
     PredictorConfig,
+    ProjectConfig,
     WalkConfig,
 )
 
+KNEE = Path(__file__).parents[1] / "configs" / "knee.py"
 IHC = Path(__file__).parents[1] / "configs" / "ihc.py"
 # ml_collections loads a config file through an old part of importlib.
 LOADS_A_FILE = pytest.mark.filterwarnings(
@@ -79,6 +83,21 @@ WRONG = [
     ("gan", GanConfig, {"checkpoint_kimg": 0.0}),
     ("gan", GanConfig, {"sample_kimg": -1.0}),
     ("gan", GanConfig, {"keep_checkpoints": 0}),
+    ("gan", GanConfig, {"batch_split": 0}),
+    ("gan", GanConfig, {"batch_size": 24, "batch_split": 2}),
+    ("gan", GanConfig, {"bfloat16_resolutions": -1}),
+    ("gan", GanConfig, {"classes": -1}),
+    ("gan", GanConfig, {"freeze_d": -1}),
+    ("gan", GanConfig, {"r1_gamma": -0.5}),
+    ("gan", GanConfig, {"augment": "all"}),
+    ("gan", GanConfig, {"augment_allow": ("x_flip", "swirl")}),
+    ("gan", GanConfig, {"augment_p": 1.5}),
+    ("gan", GanConfig, {"augment_max": -0.1}),
+    ("gan", GanConfig, {"augment_target": 1.0}),
+    ("gan", GanConfig, {"augment_kimg": -1.0}),
+    ("gan", GanConfig, {"augment_interval": 0}),
+    ("gan", GanConfig, {"metrics_kimg": -1.0}),
+    ("gan", GanConfig, {"metrics_samples": 0}),
     ("encoder", EncoderConfig, {"space": "z"}),
     ("encoder", EncoderConfig, {"widths": ()}),
     ("encoder", EncoderConfig, {"blocks": 0}),
@@ -87,6 +106,13 @@ WRONG = [
     ("encoder", EncoderConfig, {"learning_rate": 0.0}),
     ("encoder", EncoderConfig, {"adapt_learning_rate": 0.0}),
     ("encoder", EncoderConfig, {"checkpoint_kimg": 0.0}),
+    ("project", ProjectConfig, {"space": "z"}),
+    ("project", ProjectConfig, {"split": "all"}),
+    ("project", ProjectConfig, {"steps": 0}),
+    ("project", ProjectConfig, {"learning_rate": 0.0}),
+    ("project", ProjectConfig, {"batch_size": 0}),
+    ("project", ProjectConfig, {"image_weight": -1.0}),
+    ("project", ProjectConfig, {"noise_weight": -1.0}),
     ("direction", DirectionConfig, {"codes": "real"}),
     ("direction", DirectionConfig, {"labels": "soft"}),
     (
@@ -227,6 +253,77 @@ def test_as_dict_is_json_of_every_field():
     assert values["seed"] == 5
     assert values["data"]["split_fractions"] == [0.7, 0.1, 0.2]
     assert values["data"]["intensity_range"] is None
+
+
+def test_a_config_comes_back_from_its_json():
+    config = Config(
+        name="x",
+        data=DataConfig(channels=1, intensity_range=(0.0, 4095.0)),
+        gan=GanConfig(augment="bg", r1_gamma=None),
+    )
+    values = json.loads(json.dumps(config_lib.as_dict(config)))
+    assert config_lib.from_dict(values) == config
+    # What a stage records is a part of it; the rest takes the defaults.
+    part = {key: values[key] for key in ("name", "seed", "data", "gan")}
+    assert config_lib.from_dict(part) == config
+    values["gan"]["gone"] = 1
+    with pytest.raises(TypeError, match="gone"):
+        config_lib.from_dict(values)
+
+
+# --- augmentation
+
+
+def test_a_preset_is_cut_to_what_is_allowed_and_makes_sense():
+    every = GanConfig(augment="bgcfnc", augment_allow=AUGMENT_OPERATIONS)
+    assert every.augmentations(3) == AUGMENT_OPERATIONS
+    grey = every.augmentations(1)
+    assert set(AUGMENT_OPERATIONS) - set(grey) == {"hue", "saturation"}
+    assert GanConfig(augment="none").augmentations(3) == ()
+    blit = GanConfig(augment="blit", augment_allow=("x_flip", "scale"))
+    assert blit.augmentations(1) == ("x_flip",)
+
+
+def test_nothing_is_mirrored_turned_or_inverted_unless_it_is_allowed():
+    safe = set(GanConfig(augment="bgcfnc").augmentations(3))
+    risky = {"x_flip", "rotate90", "rotate", "luma_flip"}
+    assert safe == set(AUGMENT_OPERATIONS) - risky
+
+
+def test_an_augmentation_without_operations_is_refused():
+    gan = GanConfig(augment="color", augment_allow=("hue",))
+    assert Config(gan=gan).gan.augmentations(3) == ("hue",)
+    with pytest.raises(ConfigError, match=r"^gan\.augment_allow = "):
+        Config(gan=gan, data=DataConfig(channels=1))
+
+
+def test_the_presets_are_the_paper_s():
+    """Letters: blit, geometry, colour, filter, noise, cutout."""
+    parts = {
+        "b": AUGMENT_PRESETS["blit"],
+        "g": AUGMENT_PRESETS["geom"],
+        "c": AUGMENT_PRESETS["color"],
+    }
+    assert AUGMENT_PRESETS["bgc"] == parts["b"] + parts["g"] + parts["c"]
+    assert AUGMENT_PRESETS["bgcf"] == (*AUGMENT_PRESETS["bgc"], "filter")
+    assert len(AUGMENT_PRESETS["bgcfnc"]) == 15
+    assert [len(part) for part in parts.values()] == [3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("gamma", "expected"), [(None, 0.0002 * 64**2 / 16), (0.5, 0.5), (0, 0)]
+)
+def test_the_weight_of_r1(gamma, expected):
+    gan = GanConfig(r1_gamma=gamma, batch_size=16)
+    assert gan.r1_weight(64) == pytest.approx(expected)
+
+
+@LOADS_A_FILE
+def test_options_that_may_be_none_are_overridden(monkeypatch):
+    config = _from_flags(
+        monkeypatch, f"--config={KNEE}", "--config.gan.r1_gamma=0.5"
+    )
+    assert config.gan.r1_gamma == 0.5
 
 
 def test_the_digest_follows_the_values_not_their_order():

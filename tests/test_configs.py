@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from configs import gan_presets
 from jaxstyle import config as config_lib
 from jaxstyle.classifier import state as classifier_state
 from jaxstyle.data import pipeline, prepare
@@ -22,6 +23,7 @@ VARIANTS = [
     ("ihc", "tiny"),
     ("chest_xray", ""),
     ("chest_xray", "cpu"),
+    ("chest_xray", "small"),
     ("chest_xray", "tiny"),
     ("knee", ""),
     ("knee", "tiny"),
@@ -52,14 +54,50 @@ def test_networks_fit_the_images(name, variant):
 
 @pytest.mark.parametrize("name", ["ihc", "chest_xray", "knee"])
 def test_unknown_variants_are_refused(name):
-    with pytest.raises(ValueError, match=f"{name}.py has no variant 'small'"):
-        _config(name, "small")
+    with pytest.raises(ValueError, match=f"{name}.py has no variant 'huge'"):
+        _config(name, "huge")
 
 
 @pytest.mark.parametrize("name", ["chest_xray", "knee"])
 def test_images_with_laterality_are_never_mirrored(name):
     data = _config(name, "").data
     assert not (data.flip_horizontal or data.flip_vertical or data.rotate90)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "devices", "batch", "group", "base"),
+    [
+        (32, 1, 32, 4, 16384),
+        (64, 1, 32, 4, 16384),
+        (128, 1, 32, 4, 16384),
+        (256, 1, 16, 4, 16384),
+        (256, 4, 64, 4, 16384),
+        (256, 8, 64, 4, 16384),
+        (512, 8, 64, 4, 32768),
+        (1024, 1, 8, 4, 32768),
+        (1024, 8, 64, 4, 32768),
+    ],
+)
+def test_the_automatic_sizes(resolution, devices, batch, group, base):
+    """The rules of the paper's appendix, as numbers worked out by hand.
+
+    Where the paper's batch would leave half a group a device for the path
+    length step (1024 px: 4 images), it is doubled.
+    """
+    gan = gan_presets.auto(resolution, devices)
+    assert (gan.batch_size, gan.mbstd_group) == (batch, group)
+    assert gan.channel_base == base
+    gamma = 0.0002 * resolution**2 / batch
+    assert gan.r1_weight(resolution) == pytest.approx(gamma)
+    assert gan.ema_kimg == pytest.approx(batch * 10 / 32)
+    # Whole groups on every device, in the half batch, too.
+    assert batch % (devices * group * gan.path_length_shrink) == 0
+
+
+def test_presets_take_changes():
+    gan = gan_presets.paper256(kimg=3.0, r1_gamma=2.0)
+    assert (gan.kimg, gan.r1_gamma) == (3.0, 2.0)
+    assert (gan.batch_size, gan.mbstd_group, gan.mapping_layers) == (64, 8, 8)
 
 
 def test_the_published_knee_folders_are_prepared(tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ GAN = {
     "d_reg_interval": 3,
     "g_reg_interval": 2,
     "ema_kimg": 10 * KIMG,
+    "r1_gamma": 1.0,
 }
 
 
@@ -45,6 +46,12 @@ def images(count, seed=0):
     random = np.random.default_rng(seed)
     shape = (count, SIDE, SIDE, CHANNELS)
     return random.uniform(-1, 1, shape).astype(np.float32)
+
+
+def batch(count, seed=0):
+    """What a training step takes; labels 0, 1, 2, 0, ..."""
+    labels = np.arange(count, dtype=np.int32) % 3
+    return {"image": images(count, seed), "label": labels}
 
 
 def prepared(root, **gan):

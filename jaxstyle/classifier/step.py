@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxstyle import parallel
+from jaxstyle import optimisation, parallel
 from jaxstyle.classifier import networks
 from jaxstyle.classifier.augment import augment
 from jaxstyle.classifier.state import State, optimiser
@@ -87,10 +87,9 @@ def train_step(
         gradients, metrics = parallel.pmean(
             (gradients, {"loss": value, "accuracy": accuracy}), axis_name
         )
-        # Optax raises floats to the power of its int32 step count.
-        with jax.numpy_dtype_promotion("standard"):
-            updates, opt = adamw.update(gradients, state.opt, state.params)
-        params = optax.apply_updates(state.params, updates)
+        params, opt = optimisation.update(
+            adamw, gradients, state.opt, state.params
+        )
         return State(state.step + 1, state.rng, params, opt), metrics
 
     return step

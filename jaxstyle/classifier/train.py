@@ -7,7 +7,7 @@ result.json.
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxstyle import checkpoints, parallel, run_log, workdir
+from jaxstyle import checkpoints, parallel, run_log, stopping, workdir
 from jaxstyle.classifier import calibration, networks
 from jaxstyle.classifier import state as state_lib
 from jaxstyle.classifier import step as step_lib
@@ -35,11 +35,12 @@ LogitsOf = Callable[[Any, pipeline.Split], np.ndarray]
 def run(config: Config, root: str | Path) -> dict[str, Any]:
     """Trains until the validation AUC stops rising, then calibrates.
 
-    Resumes after the last whole epoch of an earlier run.
+    Resumes an earlier run where it was saved: after an epoch, or stopped.
 
     Raises:
       ValueError: if the batch does not divide among the devices.
       run_log.NonFiniteError: if the loss stops being a number.
+      stopping.Stopped: after a signal to stop, when all is saved.
     """
     started = time.monotonic()
     stage = workdir.begin(config, root, "classifier")
@@ -75,31 +76,36 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
 
     # --- the loop
     # What is being saved is saved, too, when a step fails.
-    with contextlib.closing(saver):
-        for epoch in range(
-            first // per_epoch + 1, config.classifier.epochs + 1
-        ):
-            if int(best.waited) >= config.classifier.patience:
+    with stopping.StopSignals() as signals, contextlib.closing(saver):
+        for done in range(first + 1, total + 1):
+            begins = (done - 1) % per_epoch == 0
+            if begins and int(best.waited) >= config.classifier.patience:
                 break
-            end = epoch * per_epoch
-            for done in range(end - per_epoch + 1, end + 1):
-                state, metrics = step(state, parallel.shard(next(batches)))
-                if done % _LOG_STEPS == 0 and done < end:
-                    log.write(done, jax.device_get(metrics))
-                    progress.update(done * batch_size)
-
-            logits = logits_of(state.params, val)
-            auc = statistics.roc_auc(logits, val.targets)
-            loss = float(
-                step_lib.balanced_loss(
-                    jnp.asarray(logits), jnp.asarray(val.targets), weights
+            state, metrics = step(state, parallel.shard(_inputs(batches)))
+            ends, stopped = done % per_epoch == 0, signals.requested(done)
+            values, note = metrics, ""
+            if ends:
+                epoch = done // per_epoch
+                logits = logits_of(state.params, val)
+                auc = statistics.roc_auc(logits, val.targets)
+                loss = float(
+                    step_lib.balanced_loss(
+                        jnp.asarray(logits), jnp.asarray(val.targets), weights
+                    )
                 )
-            )
-            best = state_lib.after_epoch(best, state.params, auc, loss, epoch)
-            seen = {"epoch": epoch, "val_auc": auc, "val_loss": loss}
-            log.write(end, jax.device_get(metrics) | seen)
-            progress.update(end * batch_size, f"validation AUC {auc:.4f}")
-            saver.save(end, {"state": state, "best": best}, batches)
+                best = state_lib.after_epoch(
+                    best, state.params, auc, loss, epoch
+                )
+                seen = {"epoch": epoch, "val_auc": auc, "val_loss": loss}
+                values = jax.device_get(metrics) | seen
+                note = f"validation AUC {auc:.4f}"
+            if ends or stopped or done % _LOG_STEPS == 0:
+                log.write(done, values)
+                progress.update(done * batch_size, note)
+            if ends or stopped:
+                saver.save(done, {"state": state, "best": best}, batches)
+            if stopped:
+                raise stopping.Stopped("classifier", done, total)
 
     # --- what later stages read
     result = _calibrated(config, stage, best.params, splits, logits_of)
@@ -111,6 +117,11 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     }
     workdir.finish(stage, result, time.monotonic() - started)
     return result
+
+
+def _inputs(batches: Iterator[Any]) -> dict[str, np.ndarray]:
+    drawn = next(batches)
+    return {name: drawn[name] for name in ("image", "target")}
 
 
 def export(stage: workdir.Stage, params: Any, temperature: float) -> None:

@@ -32,7 +32,7 @@ class Codec:
     ) -> None:
         self.noise = gan_networks.fixed_noise(config)
         self.gan, self._trained = gan, encoder
-        self._z_dim = config.gan.z_dim
+        self._z_dim, self._classes = config.gan.z_dim, config.gan.classes
         generator = gan_networks.generator(config)
         discriminator = networks.feature_network(config)
         network = networks.encoder(config)
@@ -55,14 +55,14 @@ class Codec:
                 discriminator.apply(params, a)[1],  # type: ignore[index]
             )
 
-        def sample(params: Any, z: jax.Array) -> Any:
-            return generator.apply(params, z, method="map")
+        def sample(params: Any, z: jax.Array, labels: jax.Array) -> Any:
+            return generator.apply(params, z, labels, method="map")
 
         size = config.walk.batch_size
         self._encode = parallel.batched(encode, size)
         self._decode = parallel.batched(decode, size)
         self._distance = parallel.batched(distance, size, 2)
-        self._map = parallel.batched(sample, size)
+        self._map = parallel.batched(sample, size, 2)
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """E: [N, R, R, C] in [-1, 1] -> [N, rows, w_dim], rows 1 or L."""
@@ -79,8 +79,20 @@ class Codec:
         """
         return self._distance(self.gan["d_params"], a, b)
 
-    def sample_codes(self, count: int, seed: int) -> np.ndarray:
-        """Codes of random latents, [count, 1, w_dim], untruncated."""
+    def sample_codes(
+        self, count: int, seed: int, labels: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Codes of random latents, [count, 1, w_dim], untruncated.
+
+        Args:
+          count: how many.
+          seed: of latents and labels.
+          labels: int32 [count], used where the GAN has classes; None draws
+            them, all classes alike.
+        """
         random = np.random.default_rng(seed)
         z = random.standard_normal((count, self._z_dim)).astype(np.float32)
-        return self._map(self.gan["g_ema"], z)[:, None]
+        if labels is None:
+            labels = random.integers(0, max(self._classes, 1), count)
+        labels = np.asarray(labels, np.int32)
+        return self._map(self.gan["g_ema"], z, labels)[:, None]

@@ -39,12 +39,20 @@ def feature_distance(
     Returns:
       [B].
     """
+    return jnp.mean(
+        jnp.stack(
+            [
+                _share(a.astype(jnp.float32), b.astype(jnp.float32))
+                for a, b in zip(features, targets, strict=True)
+            ]
+        ),
+        axis=0,
+    )
+
+
+def _share(a: jax.Array, b: jax.Array) -> jax.Array:
     axes = (1, 2, 3)
-    shares = [
-        jnp.mean((a - b) ** 2, axes) / (jnp.mean(b**2, axes) + 1e-8)
-        for a, b in zip(features, targets, strict=True)
-    ]
-    return jnp.mean(jnp.stack(shares), axis=0)
+    return jnp.mean((a - b) ** 2, axes) / (jnp.mean(b**2, axes) + 1e-8)
 
 
 def feature_loss(

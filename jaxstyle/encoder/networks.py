@@ -72,9 +72,12 @@ def feature_network(config: Config) -> gan_networks.Discriminator:
 
 
 def spread_of_w(
-    generator: gan_networks.Generator, params: Any, z: jax.Array
+    generator: gan_networks.Generator,
+    params: Any,
+    z: jax.Array,
+    labels: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Mean and standard deviation of W over latents z: [w_dim] each."""
-    w = generator.apply(params, z, method="map")
+    w = generator.apply(params, z, labels, method="map")
     # Dimensions that never move keep a floor, so that nothing divides by 0.
     return jnp.mean(w, axis=0), jnp.maximum(jnp.std(w, axis=0), 1e-3)  # type: ignore[arg-type]

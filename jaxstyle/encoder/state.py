@@ -84,8 +84,13 @@ def create(
     z = jax.random.normal(
         rng.named(key, "spread"), (_CODES_FOR_SPREAD, config.gan.z_dim)
     )
+    labels = gan_networks.random_labels(
+        rng.named(key, "spread"),
+        jnp.arange(_CODES_FOR_SPREAD),
+        config.gan.classes,
+    )
     w_mean, w_spread = jax.jit(networks.spread_of_w, static_argnums=0)(
-        generator, gan["g_ema"], z
+        generator, gan["g_ema"], z, labels
     )
     side = config.data.resolution
     images = jnp.zeros((1, side, side, config.data.channels))

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxstyle import parallel, rng
+from jaxstyle import optimisation, parallel, rng
 from jaxstyle.config import Config
 from jaxstyle.encoder import losses, networks
 from jaxstyle.encoder.state import EncoderState, Fixed
@@ -60,7 +60,8 @@ def train_step(
         key = jax.random.fold_in(state.rng, state.step)
         ids = parallel.sample_ids(len(real), axis_name)
         z = rng.normal(rng.named(key, "z"), ids, (config.gan.z_dim,))
-        w = model.map(fixed, z)
+        labels = gan_networks.random_labels(key, ids, config.gan.classes)
+        w = model.map(fixed, z, labels)
         pairs = model.render(fixed, w)
 
         def loss(params: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -85,13 +86,9 @@ def train_step(
 
         grads, metrics = jax.grad(loss, has_aux=True)(state.params)
         grads, metrics = parallel.pmean((grads, metrics), axis_name)
-        # Optax raises its betas, floats, to an integer count.
-        with jax.numpy_dtype_promotion("standard"):
-            updates, opt = adam.update(grads, state.opt, state.params)
+        params, opt = optimisation.update(adam, grads, state.opt, state.params)
         return state.replace(  # type: ignore[attr-defined]
-            step=state.step + 1,
-            params=optax.apply_updates(state.params, updates),
-            opt=opt,
+            step=state.step + 1, params=params, opt=opt
         ), metrics
 
     return step
@@ -105,8 +102,10 @@ class _Frozen:
         self._discriminator = networks.feature_network(config)
         self._psi = config.encoder.synthetic_psi
 
-    def map(self, fixed: Fixed, z: jax.Array) -> jax.Array:
-        w = self._generator.apply(fixed.g_params, z, method="map")
+    def map(
+        self, fixed: Fixed, z: jax.Array, labels: jax.Array | None
+    ) -> jax.Array:
+        w = self._generator.apply(fixed.g_params, z, labels, method="map")
         return gan_networks.truncate(w, fixed.w_avg, self._psi)  # type: ignore[arg-type]
 
     def render(self, fixed: Fixed, codes: jax.Array) -> jax.Array:
@@ -130,7 +129,10 @@ def held_out_error(
     model, fixed = _Frozen(config), state.fixed
     key = rng.named(state.rng, "held_out")
     z = jax.random.normal(key, (count, config.gan.z_dim))
-    w = model.map(fixed, z)
+    labels = gan_networks.random_labels(
+        key, jnp.arange(count), config.gan.classes
+    )
+    w = model.map(fixed, z, labels)
     images = model.render(fixed, w)
     codes = networks.encoder(config).apply(
         state.params, images, fixed.w_mean, fixed.w_spread

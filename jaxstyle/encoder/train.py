@@ -13,14 +13,22 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxstyle import checkpoints, parallel, predictors, run_log, workdir
+from jaxstyle import (
+    checkpoints,
+    optimisation,
+    parallel,
+    predictors,
+    run_log,
+    stopping,
+    workdir,
+)
 from jaxstyle.config import Config
 from jaxstyle.data import pipeline
 from jaxstyle.encoder import codec as codec_lib
 from jaxstyle.encoder import state as state_lib
 from jaxstyle.encoder import steps
 from jaxstyle.evaluation import images as image_metrics
-from jaxstyle.stylegan2 import train as gan_train
+from jaxstyle.stylegan2 import exports
 
 _LOG_STEPS = 20
 _HELD_OUT = 512
@@ -31,14 +39,15 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
 
     Raises:
       run_log.NonFiniteError: if a loss stops being a number.
+      stopping.Stopped: after a signal to stop, when all is saved.
     """
     started = time.monotonic()
     stage = workdir.begin(config, root, "encoder")
     encoder = config.encoder
     batch = encoder.batch_size
-    synthetic = gan_train.steps_for(encoder.kimg, batch)
-    adapt = gan_train.steps_for(encoder.adapt_kimg, batch)
-    checkpoint_steps = gan_train.steps_for(encoder.checkpoint_kimg, batch)
+    synthetic = optimisation.steps_for(encoder.kimg, batch)
+    adapt = optimisation.steps_for(encoder.adapt_kimg, batch)
+    checkpoint_steps = optimisation.steps_for(encoder.checkpoint_kimg, batch)
     total = synthetic + adapt
     parallel.local_batch(batch)
 
@@ -48,7 +57,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         config, root, "train", batch, config.seed + 1
     )
     adam = state_lib.optimiser(config, synthetic, adapt)
-    state = state_lib.create(config, gan_train.load(config, root), adam)
+    state = state_lib.create(config, exports.load(config, root), adam)
     fixed = state.fixed  # never changes, so it is not saved either
     state = saver.restore_latest(_without_fixed(state), batches)
     state = parallel.replicated(state.replace(fixed=fixed))
@@ -69,14 +78,15 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
 
     # --- the loop
     # What is being saved is saved, too, when a step fails.
-    with contextlib.closing(saver):
+    with stopping.StopSignals() as signals, contextlib.closing(saver):
         for step in range(first, total):
             images = parallel.shard(next(batches)["image"])
             step_fn = on_pairs if step < synthetic else on_real
             state, metrics = step_fn(state, images)
 
             done = step + 1
-            saving = done % checkpoint_steps == 0 or done == total
+            stopped = signals.requested(done)
+            saving = done % checkpoint_steps == 0 or done == total or stopped
             # Each checkpoint has its line: what is saved was finite.
             if done % _LOG_STEPS == 0 or saving:
                 values = {key: float(value) for key, value in metrics.items()}
@@ -84,15 +94,15 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
                 progress.update(done * batch, f"loss {values['loss']:.3f}")
             if saving:
                 saver.save(done, _without_fixed(state), batches)
+            if stopped:
+                raise stopping.Stopped("encoder", done, total)
 
     # --- what later stages read, and how good it is
     checkpoints.save_tree(stage.exported, exported(state))
     held_out = jax.jit(
         lambda state: steps.held_out_error(config, state, _HELD_OUT)
     )
-    codec = codec_lib.Codec(
-        config, gan_train.load(config, root), exported(state)
-    )
+    codec = codec_lib.Codec(config, exports.load(config, root), exported(state))
     result = {
         "steps": int(state.step),
         "synthetic": {key: float(v) for key, v in held_out(state).items()},
@@ -117,7 +127,7 @@ def exported(state: state_lib.EncoderState) -> dict[str, Any]:
 
 def load(config: Config, root: str | Path) -> codec_lib.Codec:
     """Encoder and generator of a finished run, ready to use."""
-    gan = gan_train.load(config, root)
+    gan = exports.load(config, root)
     adam = state_lib.optimiser(config, 1, 1)
     like = jax.eval_shape(lambda: exported(state_lib.create(config, gan, adam)))
     trained = checkpoints.load_tree(

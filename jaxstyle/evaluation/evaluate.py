@@ -7,7 +7,6 @@ numbers on each feature network).
 
 import logging
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,10 @@ from jaxstyle.config import Config
 from jaxstyle.data import pipeline
 from jaxstyle.encoder import codec as codec_lib
 from jaxstyle.encoder import train as encoder_train
-from jaxstyle.evaluation import distribution, features, statistics
+from jaxstyle.evaluation import features, generator, statistics
 from jaxstyle.evaluation import walks as walks_lib
 
-# The generator's numbers in result.json are on this network, which knows
-# neither f nor the data, so that they exist for every black box.
-_NETWORK = "random_conv"
 _BATCH = 256
-# Of a larger training split, so many images stand for all.
-_MOST_REAL = 20_000
 
 Intervals = dict[str, tuple[float, float]]
 
@@ -43,14 +37,14 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         **_reconstruction(config, root, codec),
         **_walks(config, root, intervals),
     }
-    generator = _generator(config, root, codec)
-    chosen = generator[_NETWORK]
+    networks = _generator(config, root, codec)
+    chosen = networks[features.DEFAULT]
     result["gan.fid_features"] = chosen["fid"]
     for name in ("precision", "recall", "nearest_train_distance"):
         result[f"gan.{name}"] = chosen[name]
     workdir.write_json(
         stage.details,
-        {"intervals": intervals, "feature_networks": generator},
+        {"intervals": intervals, "feature_networks": networks},
     )
     workdir.finish(stage, result, time.monotonic() - started)
     return result
@@ -136,46 +130,8 @@ def _walks(
 def _generator(
     config: Config, root: str | Path, codec: codec_lib.Codec
 ) -> dict[str, dict[str, float]]:
-    """Generated against real training images, on each feature network.
-
-    Precision and recall compare equally many of both; distances to the
-    nearest training image look at all of them.
-    """
-    networks = features.networks(config, root)
+    """Generated against real training images, on each feature network."""
     count = config.evaluation.samples
-    split = pipeline.open_split(config, root, "train")
-    order = np.random.default_rng(config.seed).permutation(len(split))
-    some = order[:_MOST_REAL]
-    chunks: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {
-        name: ([], []) for name in networks
-    }
-    codes = codec.sample_codes(count, config.seed + 1)
-    for rows in _chunks(len(some)):
-        images = split.images(some[rows])
-        for name, network in networks.items():
-            chunks[name][0].append(network(images))
-    for rows in _chunks(count):
-        images = np.clip(codec.decode(codes[rows]), -1, 1)
-        for name, network in networks.items():
-            chunks[name][1].append(network(images))
-    numbers = {}
-    for name, parts in chunks.items():
-        real, generated = (np.concatenate(part) for part in parts)
-        precision, recall = distribution.precision_recall(
-            real[:count], generated, config.evaluation.neighbours
-        )
-        numbers[name] = {
-            "fid": distribution.frechet_distance(real, generated),
-            "kid": distribution.kid(real, generated),
-            "precision": precision,
-            "recall": recall,
-            "nearest_train_distance": distribution.nearest_distance(
-                generated, real
-            ),
-        }
-    return numbers
-
-
-def _chunks(count: int) -> Iterator[slice]:
-    for start in range(0, count, _BATCH):
-        yield slice(start, min(start + _BATCH, count))
+    real = generator.RealImages(config, root, count)
+    codes = codec.sample_codes(count, config.seed + 1, real.labels)
+    return real.compare(codec.decode(rows) for rows in generator.chunked(codes))

@@ -1,8 +1,8 @@
 """The named feature networks of the distribution metrics.
 
 - `classifier_penultimate`: what the built-in classifier sees before its
-  last layer; only where it is the predictor. It looks at what matters to
-  the question, and is blind to the rest.
+  last layer; only where it is the predictor and trained already. It looks
+  at what matters to the question, and is blind to the rest.
 - `random_conv`: a convolutional network with fixed random weights, the same
   for every data set and machine. Untrained, it favours no content; its
   distances compare texture at each scale.
@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle import parallel, rng
+from jaxstyle import workdir as workdir_lib
 from jaxstyle.classifier import train
 from jaxstyle.config import Config
 from jaxstyle.convolution import conv3x3
@@ -24,6 +25,10 @@ from jaxstyle.resnet import pooled
 
 # Images float32 [N, H, W, C] in [-1, 1] -> features float32 [N, D].
 Features = Callable[[np.ndarray], np.ndarray]
+
+# It knows neither f nor the data, so that its numbers exist for every black
+# box and compare between runs.
+DEFAULT = "random_conv"
 
 _SEED = 20190204
 _FIRST_WIDTH, _MOST_WIDTH, _LAST_SIDE = 16, 64, 8
@@ -34,13 +39,10 @@ def networks(config: Config, workdir: str | Path) -> dict[str, Features]:
 
     Each takes any number of images and compiles once, for batches of
     `config.predictor.batch_size`.
-
-    Raises:
-      WorkdirError: if the built-in classifier is the predictor and has not
-        been trained under this config.
     """
-    found = {"random_conv": _random_conv(config)}
-    if config.predictor.kind == "checkpoint":
+    found = {DEFAULT: _random_conv(config)}
+    built_in = config.predictor.kind == "checkpoint"
+    if built_in and workdir_lib.is_complete(config, workdir, "classifier"):
         found["classifier_penultimate"] = _penultimate(config, workdir)
     return found
 

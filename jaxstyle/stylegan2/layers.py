@@ -2,6 +2,9 @@
 
 Every weight is stored with unit variance and scaled at run time (equalised
 learning rate; Karras et al. 2018, arXiv:1710.10196, section 4.1).
+
+Convolutions compute in the type of the activations that they are given,
+float32 or bfloat16; weights, styles and demodulation are float32.
 """
 
 import math
@@ -101,7 +104,7 @@ class ModulatedConv(nn.Module):
             (size, size, channels, self.features),
         )
         kernel = kernel / math.sqrt(size * size * channels)
-        x = x * style[:, None, None, :]
+        x = x * style.astype(x.dtype)[:, None, None, :]
         if size == 1:
             x = convolution.conv1x1(x, kernel[0, 0])
         elif self.up:
@@ -112,7 +115,7 @@ class ModulatedConv(nn.Module):
             # Equation 3: 1 / sqrt(sum over i and taps of (s_i w_ijk)^2).
             power = jnp.sum(kernel**2, axis=(0, 1))
             scale = jax.lax.rsqrt(style**2 @ power + 1e-8)
-            x = x * scale[:, None, None, :]
+            x = x * scale.astype(x.dtype)[:, None, None, :]
         return x
 
 
@@ -138,8 +141,8 @@ class StyledLayer(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         if self.noisy:
             strength = self.param("noise_strength", nn.initializers.zeros, ())
-            x = x + noise * strength
-        return leaky_relu(x + bias[None, None, None, :])
+            x = x + (noise * strength).astype(x.dtype)
+        return leaky_relu(x + bias.astype(x.dtype)[None, None, None, :])
 
 
 class ToRGB(nn.Module):
@@ -153,12 +156,12 @@ class ToRGB(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, w: jax.Array) -> jax.Array:
-        """[B,H,W,I], [B,w_dim] -> [B,H,W,channels]."""
+        """[B,H,W,I], [B,w_dim] -> float32 [B,H,W,channels]."""
         y = ModulatedConv(
             self.channels, kernel_size=1, demodulate=False, name="conv"
         )(x, w)
         bias = self.param("bias", nn.initializers.zeros, (self.channels,))
-        return y + bias[None, None, None, :]
+        return y.astype(w.dtype) + bias[None, None, None, :]
 
 
 class Conv(nn.Module):
@@ -196,4 +199,4 @@ class Conv(nn.Module):
         if not self.activate:
             return x
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        return leaky_relu(x + bias[None, None, None, :])
+        return leaky_relu(x + bias.astype(x.dtype)[None, None, None, :])

@@ -72,14 +72,17 @@ def mixed_codes(
     ids: jax.Array,
     z_dim: int,
     mixing: float,
+    labels: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Codes with style mixing: ws [B, L, w_dim], and the unmixed w.
 
     A share `mixing` of the images takes its rows from a random row on from
-    a second latent (Karras et al. 2019, arXiv:1812.04948, section 3.1).
+    a second latent (Karras et al. 2019, arXiv:1812.04948, section 3.1), of
+    the same label where there are classes.
     """
     z = rng.normal(rng.named(key, "z"), ids, (2, z_dim))
-    both = generator.apply(params, z.reshape(-1, z_dim), method="map")
+    twice = None if labels is None else jnp.repeat(labels, 2)
+    both = generator.apply(params, z.reshape(-1, z_dim), twice, method="map")
     both = both.reshape(z.shape[0], 2, -1)  # type: ignore[union-attr]
     rows = networks.layer_count(generator.resolution)
     draw = rng.uniform(rng.named(key, "mixing"), ids, (2,))

@@ -1,6 +1,7 @@
 """Sample grids: the same latents drawn throughout a training."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -16,25 +17,36 @@ _SIDE = 8
 
 
 def drawer(config: Config) -> Callable[[GanState], Image.Image]:
-    """A function state -> 8 x 8 grid of EMA samples, truncated."""
+    """A function state -> 8 x 8 grid of EMA samples, truncated.
+
+    Where there are classes, columns take turns in them.
+    """
     generator = networks.generator(config)
     noise = networks.fixed_noise(config)
     key = rng.named(jax.random.PRNGKey(config.seed), "sample_grid")
     shape = (_SIDE * _SIDE, config.gan.z_dim)
     z = np.asarray(jax.random.normal(key, shape, np.float32))
+    columns = np.arange(_SIDE * _SIDE, dtype=np.int32) % _SIDE
+    labels = columns % max(config.gan.classes, 1)
 
-    def sample(constants: tuple, z: jax.Array) -> jax.Array:
+    def sample(constants: tuple, z: jax.Array, labels: jax.Array) -> jax.Array:
         params, w_avg, noise = constants
-        w: Any = generator.apply(params, z, method="map")
+        w: Any = generator.apply(params, z, labels, method="map")
         w = networks.truncate(w, w_avg, config.gan.truncation_psi)
         return generator.apply(params, w, noise, method="render")  # type: ignore[return-value]
 
-    render = parallel.map_batch(sample)
+    render = parallel.map_batch(sample, 2)
 
     def draw(state: GanState) -> Image.Image:
-        return grid(render((state.g_ema, state.w_avg, noise), z), _SIDE)
+        return grid(render((state.g_ema, state.w_avg, noise), z, labels), _SIDE)
 
     return draw
+
+
+def save(picture: Image.Image, folder: Path, images: int) -> None:
+    """Saves a grid under the number of images seen."""
+    folder.mkdir(exist_ok=True)
+    picture.save(folder / f"kimg_{images / 1000:09.3f}.png")
 
 
 def grid(images: np.ndarray, columns: int) -> Image.Image:

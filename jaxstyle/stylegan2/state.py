@@ -26,6 +26,9 @@ class GanState:
       d_opt: Adam's state for d_params.
       w_avg: float32 [w_dim], moving average of w.
       pl_mean: float32, moving average of path lengths.
+      augment_p: float32, probability of each augmentation.
+      sign_sum: float32, sum of the mean signs of D(real) since p was last
+        adjusted.
     """
 
     step: jax.Array
@@ -37,6 +40,8 @@ class GanState:
     d_opt: Any
     w_avg: jax.Array
     pl_mean: jax.Array
+    augment_p: jax.Array
+    sign_sum: jax.Array
 
 
 def optimisers(
@@ -70,10 +75,11 @@ def create(config: Config) -> GanState:
     ]
     side = config.data.resolution
     images = jnp.zeros((1, side, side, config.data.channels))
+    labels = jnp.zeros((1,), jnp.int32)
     generator = networks.generator(config)
     discriminator = networks.discriminator(config)
-    g_params = jax.jit(generator.init)(rng.named(key, "g"), z, noise)
-    d_params = jax.jit(discriminator.init)(rng.named(key, "d"), images)
+    g_params = jax.jit(generator.init)(rng.named(key, "g"), z, noise, labels)
+    d_params = jax.jit(discriminator.init)(rng.named(key, "d"), images, labels)
     g_adam, d_adam = optimisers(config.gan)
     return GanState(
         step=jnp.zeros((), jnp.int32),
@@ -85,4 +91,6 @@ def create(config: Config) -> GanState:
         d_opt=d_adam.init(d_params),
         w_avg=jnp.zeros((config.gan.w_dim,)),
         pl_mean=jnp.zeros(()),
+        augment_p=jnp.float32(config.gan.augment_p),
+        sign_sum=jnp.zeros(()),
     )

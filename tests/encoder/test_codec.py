@@ -8,9 +8,9 @@ from jaxstyle.encoder import codec as codec_lib
 from jaxstyle.encoder import networks
 from jaxstyle.encoder import state as state_lib
 from jaxstyle.encoder import train as encoder_train
+from jaxstyle.stylegan2 import exports
 from jaxstyle.stylegan2 import networks as gan_networks
 from jaxstyle.stylegan2 import state as gan_state
-from jaxstyle.stylegan2 import train as gan_train
 from tests import compilations, made_run, tiny
 
 
@@ -19,7 +19,7 @@ def parts(request):
     """(config, GAN, encoder, codec); three images at once, two devices."""
     config = made_run.settings("unused.npz", space=request.param)
     config.walk.batch_size = 3
-    gan = gan_train.exported(gan_state.create(config))
+    gan = exports.exported(gan_state.create(config))
     adam = state_lib.optimiser(config, 1, 1)
     trained = encoder_train.exported(state_lib.create(config, gan, adam))
     return config, gan, trained, codec_lib.Codec(config, gan, trained)

@@ -9,9 +9,9 @@ import pytest
 from jaxstyle import parallel
 from jaxstyle.encoder import losses, networks, steps
 from jaxstyle.encoder import state as state_lib
+from jaxstyle.stylegan2 import exports
 from jaxstyle.stylegan2 import networks as gan_networks
 from jaxstyle.stylegan2 import state as gan_state
-from jaxstyle.stylegan2 import train as gan_train
 from tests import made_run, tiny
 
 SGD = optax.sgd(0.05)
@@ -22,7 +22,7 @@ def _settings(**encoder):
 
 
 def _gan(config):
-    return gan_train.exported(gan_state.create(config))
+    return exports.exported(gan_state.create(config))
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from jaxstyle.encoder import state as state_lib
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import render, walk
 from jaxstyle.explain.direction import Direction
+from jaxstyle.stylegan2 import exports
 from jaxstyle.stylegan2 import networks as gan_networks
 from jaxstyle.stylegan2 import state as gan_state
-from jaxstyle.stylegan2 import train as gan_train
 from tests import compilations, made_run, tiny
 
 
@@ -26,7 +26,7 @@ def parts(request):
     """(config, codec, direction, walker); three at once, on two devices."""
     config = made_run.settings("unused.npz", space=request.param)
     config.walk.batch_size = 3
-    gan = gan_train.exported(gan_state.create(config))
+    gan = exports.exported(gan_state.create(config))
     adam = state_lib.optimiser(config, 1, 1)
     trained = encoder_train.exported(state_lib.create(config, gan, adam))
     codec = codec_lib.Codec(config, gan, trained)

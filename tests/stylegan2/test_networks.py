@@ -178,10 +178,11 @@ def test_shapes_at_full_size(resolution, channels):
 def test_steps_at_full_size_keep_the_state_s_shapes(make):
     config = _paper(1024, 3)
     before = jax.eval_shape(lambda: state.create(config))
-    images = jax.ShapeDtypeStruct((8, 1024, 1024, 3), jnp.float32)
-    after, metrics = jax.eval_shape(
-        getattr(steps, make)(config), before, images
-    )
+    batch = {
+        "image": jax.ShapeDtypeStruct((8, 1024, 1024, 3), jnp.float32),
+        "label": jax.ShapeDtypeStruct((8,), jnp.int32),
+    }
+    after, metrics = jax.eval_shape(getattr(steps, make)(config), before, batch)
     assert jax.tree.structure(before) == jax.tree.structure(after)
     for a, b in zip(
         jax.tree.leaves(before), jax.tree.leaves(after), strict=True

@@ -1,6 +1,8 @@
 """The whole training: what it writes, and that resuming leaves no trace."""
 
+import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxstyle import checkpoints, run_log, workdir
+from jaxstyle import checkpoints, run_log, stopping, workdir
+from jaxstyle.optimisation import steps_for
+from jaxstyle.stylegan2 import exports, train
 from jaxstyle.stylegan2 import state as state_lib
-from jaxstyle.stylegan2 import train
 from tests import compilations, tiny
 
 STEPS = 8
@@ -83,14 +86,16 @@ def _assert_same_runs(config, root, other):
     _assert_same(*states)
     assert positions[0] == positions[1]
     a, b = (workdir.stage(config, path, "gan") for path in (root, other))
-    assert a.metrics.read_text() == b.metrics.read_text()
+    # A stop has a line of its own, for its checkpoint.
+    lines, again = (run_log.read_metrics(stage.metrics) for stage in (a, b))
+    assert [line for line in again if line["step"] % 2 == 0] == lines
     names = sorted(path.name for path in a.samples.iterdir())
     assert names == sorted(path.name for path in b.samples.iterdir())
     for name in names:
         assert (a.samples / name).read_bytes() == (
             b.samples / name
         ).read_bytes()
-    _assert_same(train.load(config, root), train.load(config, other))
+    _assert_same(exports.load(config, root), exports.load(config, other))
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +118,7 @@ def test_the_result_and_the_files(whole):
         "steps": STEPS,
         "kimg": STEPS * 8 / 1000,
         "path_length": float(state.pl_mean),
+        "augment_p": 0.0,
         "parameters_g": sum(leaf.size for leaf in leaves),
         "parameters_d": sum(
             leaf.size for leaf in jax.tree.leaves(state.d_params)
@@ -132,7 +138,7 @@ def test_the_result_and_the_files(whole):
 def test_what_is_exported_is_the_average(whole):
     config, root, _, _, _ = whole
     state, _ = _checkpoint(config, root)
-    exported = train.load(config, root)
+    exported = exports.load(config, root)
     _assert_same(exported["g_ema"], state.g_ema)
     _assert_same(exported["d_params"], state.d_params)
     np.testing.assert_array_equal(exported["w_avg"], state.w_avg)
@@ -143,7 +149,7 @@ def test_metrics_are_logged_with_each_checkpoint(whole):
     lines = run_log.read_metrics(workdir.stage(config, root, "gan").metrics)
     assert [line["step"] for line in lines] == [2, 4, 6, 8]
     assert [line["images"] for line in lines] == [16, 32, 48, 64]
-    names = {"loss_d", "loss_g", "sign_real", "r1", "path_length"}
+    names = {"loss_d", "loss_g", "sign_real", "r1", "path_length", "augment_p"}
     assert all(names <= set(line) for line in lines)
     # R1 runs before steps 0, 3 and 6, so two lines tell the same one.
     r1 = [line["r1"] for line in lines]
@@ -186,18 +192,61 @@ def test_a_finished_training_is_not_trained_again(whole, monkeypatch):
     _assert_same(before[0], _checkpoint(config, root)[0])
 
 
+# --- stopped
+
+
+def test_a_signal_saves_and_a_stopped_training_goes_on_as_if_nothing_were(
+    whole, monkeypatch
+):
+    config, root, result, batches, _ = whole
+    other = tiny.another(root, "stopped")
+
+    def stop_in_step_3(number, batch):
+        if number == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return batch
+
+    seen = _recording(monkeypatch, stop_in_step_3)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(stopping.Stopped, match=r"gan: .* step 3 of 8 saved"):
+        train.run(config, other)
+    assert signal.getsignal(signal.SIGTERM) is before
+    stage = workdir.stage(config, other, "gan")
+    assert "3" in os.listdir(stage.checkpoints)
+    assert not workdir.is_complete(config, other, "gan")
+    assert train.run(config, other) == result
+    np.testing.assert_array_equal(seen, batches)
+    _assert_same_runs(config, root, other)
+
+
+def test_the_launcher_ends_cleanly_on_a_signal(whole, compilation_cache):
+    config, root, _, _, _ = whole
+    other = tiny.another(root, "terminated")
+    process = _launch(config, other, compilation_cache, kimg=100.0)
+    metrics = workdir.stage(config, other, "gan").metrics
+    _wait(process, lambda: metrics.exists() and metrics.read_text())
+    process.send_signal(signal.SIGTERM)
+    log = other.with_suffix(".log")
+    assert process.wait(timeout=120) == 0, log.read_text()
+    told = log.read_text()
+    assert "goes on from there" in told and "Traceback" not in told
+    steps = [int(line["step"]) for line in run_log.read_metrics(metrics)]
+    assert str(steps[-1]) in os.listdir(metrics.parent / "checkpoints")
+
+
 # --- killed
 
 
-def _launch(config, root, cache):
+def _launch(config, root, cache, kimg=8 * tiny.KIMG):
     """Starts the launcher on `config`, in a process of its own."""
     file = root.with_name("tiny_config.py")
     file.write_text(
         "from tests import tiny\n\n\ndef get_config():\n"
         f"    return tiny.config(data={{'source': 'npz', "
-        f"'path': {config.data.path!r}}})\n"
+        f"'path': {config.data.path!r}}}, kimg={kimg})\n"
     )
-    (root / "compilation_cache").symlink_to(cache)
+    if not (root / "compilation_cache").exists():
+        (root / "compilation_cache").symlink_to(cache)
     environment = os.environ | {
         "PYTHONPATH": str(REPOSITORY),
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
@@ -215,21 +264,27 @@ def _launch(config, root, cache):
         )
 
 
+def _wait(process, condition):
+    """Until the condition holds, or the process ends."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and process.poll() is None:
+        if condition():
+            return
+        time.sleep(0.001)
+
+
 def _kill_in_checkpoint(process, folder, step):
     """Kills it as soon as the checkpoint's temporary folder is there.
 
     Returns whether it was killed before the folder had its final name.
     """
     prefix = f"{step}.orbax-checkpoint-tmp"
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            names = os.listdir(folder)
-        except FileNotFoundError:
-            names = []
-        if any(name.startswith(prefix) for name in names):
-            break
-        time.sleep(0.0005)
+
+    def writing():
+        with contextlib.suppress(FileNotFoundError):
+            return any(name.startswith(prefix) for name in os.listdir(folder))
+
+    _wait(process, writing)
     process.send_signal(signal.SIGKILL)
     process.wait()
     names = os.listdir(folder)
@@ -263,6 +318,33 @@ def test_a_training_killed_in_a_checkpoint_goes_on_as_if_nothing_were(
     assert compiled.names.count(compilations.MAPPED) == 4
     np.testing.assert_array_equal(seen, batches[2:])
     _assert_same_runs(config, root, other)
+
+
+def test_a_training_killed_at_random_points_goes_on_as_if_nothing_were(
+    whole, compilation_cache
+):
+    """Killed three times, somewhere between its start and its end."""
+    config, root, result, _, _ = whole
+    other = tiny.another(root, "killed_at_random")
+    seed = random.SystemRandom().randrange(10**6)
+    draw = random.Random(seed)
+    stage = workdir.stage(config, other, "gan")
+    for _ in range(3):
+        process = _launch(config, other, compilation_cache)
+        # Compiling is most of its time; the moments after it count.
+        saved = len(_files(stage.path)) if stage.path.exists() else 0
+        more = draw.randrange(1, 40)
+        _wait(process, lambda n=saved + more: len(_files(stage.path)) >= n)
+        time.sleep(draw.random() * 0.05)
+        process.kill()
+        process.wait()
+    assert train.run(config, other) == result, f"seed {seed}"
+    _assert_same_runs(config, root, other)
+
+
+def _files(folder):
+    """Every file there, as far as they stay while one looks."""
+    return [name for _, _, names in os.walk(folder) for name in names]
 
 
 # --- refused
@@ -312,10 +394,10 @@ def test_a_batch_that_does_not_divide_is_refused(
     [(1, 32, 32), (0.064, 8, 8), (0.065, 8, 9), (0.001, 32, 1), (1e-6, 8, 1)],
 )
 def test_steps_show_at_least_the_images_asked_for(kimg, batch, steps):
-    assert train.steps_for(kimg, batch) == steps
+    assert steps_for(kimg, batch) == steps
 
 
 def test_loading_before_training_says_what_to_do(tmp_path):
     config = tiny.config()
     with pytest.raises(FileNotFoundError, match=r"gan.*run its stage first"):
-        train.load(config, tmp_path)
+        exports.load(config, tmp_path)

@@ -1,0 +1,22 @@
+"""What every trainer shares: its length, and one optimiser update."""
+
+from typing import Any
+
+import jax
+import optax
+
+
+def update(
+    optimiser: optax.GradientTransformation, grads: Any, opt: Any, params: Any
+) -> tuple[Any, Any]:
+    """New parameters and optimiser state."""
+    # Optax raises its betas, floats, to an integer count, which strict type
+    # promotion forbids.
+    with jax.numpy_dtype_promotion("standard"):
+        updates, opt = optimiser.update(grads, opt, params)
+    return optax.apply_updates(params, updates), opt
+
+
+def steps_for(kimg: float, batch_size: int) -> int:
+    """Steps that show at least `kimg` thousand images; at least 1."""
+    return max(1, -(-round(kimg * 1000) // batch_size))
