@@ -391,19 +391,23 @@ def test_a_damaged_older_one_is_not_in_the_way(two, tmp_path):
     assert not (copy / "checkpoints.damaged").exists()
 
 
-def test_none_whole_is_an_error_once(two, tmp_path):
+def test_none_whole_is_an_error_that_moves_nothing(two, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(two, copy)
     for step in ("1", "2"):
         _flip(copy / "checkpoints" / step / "record" / "metadata")
-    with pytest.raises(
-        checkpoints.DamagedError,
-        match=r"checkpoints/2 is damaged.*checkpoints/1 is damaged.*"
-        r"lie in .*checkpoints\.damaged; .* starts from the beginning",
-    ):
-        _restore(copy)
-    assert sorted(os.listdir(copy / "checkpoints.damaged")) == ["1", "2"]
-    # As told: the same command starts from the beginning.
+    # Twice: a run that is started again by itself must not begin anew.
+    for _ in range(2):
+        with pytest.raises(
+            checkpoints.DamagedError,
+            match=r"checkpoints/2 is damaged.*checkpoints/1 is damaged.*"
+            r"Move that folder away, and .* starts from the beginning",
+        ):
+            _restore(copy)
+        assert not (copy / "checkpoints.damaged").exists()
+        assert _names(copy) == ["1", "2"]
+    # As told.
+    (copy / "checkpoints").rename(tmp_path / "away")
     position = _Position(7)
     saver, state = _open(copy), _state(0)
     assert saver.restore_latest(state, position) is state

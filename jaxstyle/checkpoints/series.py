@@ -71,7 +71,8 @@ class Checkpoints:
 
         `iterator` is set to the position saved with it. Damaged checkpoints
         newer than that are moved to `<directory>.damaged/`, with a warning
-        that tells which and why; nothing is deleted.
+        that tells which and why; nothing is deleted. Where none is whole,
+        nothing is moved.
 
         Args:
           state: arrays or abstract arrays, for structure, shapes and types.
@@ -134,18 +135,24 @@ class Checkpoints:
     def _newest_whole(self, like: Any) -> list[Any]:
         """[step, what was read], or [] if nothing was ever saved."""
         self._finish()
-        problems = []
+        damaged = []
         for step in self._steps():
             try:
-                return [step, folder_lib.read(self._folder(step), like)]
+                found = folder_lib.read(self._folder(step), like)
             except DamagedError as error:
-                self._set_aside(step, error)
-                problems.append(str(error))
-        if problems:
+                damaged.append((step, error))
+                continue
+            for bad, error in damaged:
+                self._set_aside(bad, error)
+            return [step, found]
+        if damaged:
+            # Left where they are: a disk that cannot be read for a while
+            # must not cost the whole training.
+            told = "; ".join(str(error) for _, error in damaged)
             raise DamagedError(
-                f"no checkpoint in {self._directory} is whole: "
-                f"{'; '.join(problems)}. They now lie in {self._damaged}; the "
-                "same command, run again, starts from the beginning"
+                f"no checkpoint in {self._directory} is whole: {told}. Move "
+                "that folder away, and the same command starts from the "
+                "beginning"
             )
         return []
 
@@ -155,7 +162,7 @@ class Checkpoints:
         self._folder(step).rename(aside)
         self._manager.reload()
         logging.warning(
-            "%s; it now lies in %s, and the next older one is tried",
+            "%s; it now lies in %s, and the newest whole one is used",
             error,
             aside,
         )

@@ -10,6 +10,7 @@ from jaxstyle import checkpoints, run_log, workdir
 from jaxstyle.data import pipeline
 from jaxstyle.encoder import train
 from jaxstyle.evaluation import images as image_metrics
+from jaxstyle.optimisation import steps_for
 from jaxstyle.stylegan2 import exports
 from tests import compilations, made_run
 
@@ -43,7 +44,7 @@ def _numbers(config, root):
     batches = pipeline.training_batches(
         config, root, "train", config.encoder.batch_size, config.seed + 1
     )
-    steps = optimisation.steps_for(config.encoder.kimg, 8)
+    steps = steps_for(config.encoder.kimg, 8)
     adam = train.state_lib.optimiser(config, steps, steps)
     state = train.state_lib.create(config, exports.load(config, root), adam)
     saver = checkpoints.Checkpoints(stage.checkpoints, keep=2)
