@@ -26,7 +26,7 @@ def augment(
     p: jax.Array,
     operations: tuple[str, ...],
 ) -> jax.Array:
-    """Augments each image on its own; linear in the images but for noise.
+    """Augments each image on its own; the map of its pixels is affine.
 
     Args:
       images: float32 [B, R, R, C] in [-1, 1], C 1 or 3.
