@@ -1,13 +1,20 @@
-"""The only module that knows devices and hosts.
+"""The only module that knows devices and processes.
 
 Steps are pure functions `step(state, batch) -> state, metrics` that know an
 axis name at most. `train_step` wraps one in `pmap`; a later move to
 `jit` with `NamedSharding` changes this file alone.
 
 State is one ordinary replicated tree (`in_axes=None`), so nothing is
-replicated or unreplicated by hand and Orbax saves it as it is.
+replicated or unreplicated by hand.
+
+Several processes run the same program, each with its own devices. Every
+array that a process holds lies on its own devices; nothing but the
+collectives inside a `train_step` crosses from one process to another. What
+is for one process only, such as writing a file, goes through `on_main`.
 """
 
+import itertools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,27 +22,170 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+# The coordinator's client has no public name; Orbax uses this one, too.
+from jax._src.distributed import global_state
+
 AXIS = "batch"
+# Rendering many walks may take days. A process that dies ends the wait.
+_WAIT_MS = 30 * 24 * 3600 * 1000
+
+_turns = itertools.count()
+_alone = False
+
+
+class MainProcessError(RuntimeError):
+    """Process 0 failed at something that the others waited for."""
+
+
+def initialise(
+    distributed: bool = False,
+    coordinator: str = "",
+    processes: int = -1,
+    process_index: int = -1,
+) -> None:
+    """Joins the processes of a run; must come before all other use of JAX.
+
+    Without arguments this is a run of one process. If a process dies, the
+    others are ended by JAX: within a second if it was process 0, else within
+    100 s, or 300 s if it ended by an exception of its own.
+
+    Args:
+      distributed: finds the other processes through the environment: a TPU
+        pod, Slurm, Open MPI or Kubernetes.
+      coordinator: host:port of process 0, where nothing can be found.
+      processes: how many there are.
+      process_index: which one this is, from 0.
+
+    Raises:
+      ValueError: if some but not all of the last three are given, if they do
+        not fit, or if no environment is found.
+    """
+    given = {
+        "coordinator": bool(coordinator),
+        "processes": processes != -1,
+        "process_index": process_index != -1,
+    }
+    if distributed:
+        _initialise_from_environment(given)
+    elif any(given.values()):
+        _initialise_as_given(coordinator, processes, process_index, given)
+    else:
+        return
+    _meet()
+
+
+def _initialise_as_given(
+    coordinator: str, processes: int, process_index: int, given: dict[str, bool]
+) -> None:
+    if missing := [name for name, is_given in given.items() if not is_given]:
+        raise ValueError(
+            f"{', '.join(missing)}: not given; coordinator, processes and "
+            "process_index go together"
+        )
+    if ":" not in coordinator:
+        raise ValueError(
+            f"coordinator = {coordinator!r}: use host:port of process 0"
+        )
+    if not 0 <= process_index < processes:
+        raise ValueError(
+            f"process_index = {process_index}: use 0 to {processes - 1} for "
+            f"processes = {processes}"
+        )
+    jax.distributed.initialize(coordinator, processes, process_index)
+
+
+def _initialise_from_environment(given: dict[str, bool]) -> None:
+    for name, is_given in given.items():
+        if is_given:
+            raise ValueError(
+                f"{name}: not used with distributed, which finds it in the "
+                "environment; leave one of them out"
+            )
+    try:
+        jax.distributed.initialize()
+    except ValueError as error:
+        raise ValueError(
+            f"distributed: no pod or cluster was found ({error}); give "
+            "coordinator, processes and process_index instead"
+        ) from error
+
+
+def _meet() -> None:
+    """A first collective of all devices, for which CPUs wait 30 s only.
+
+    They connect at it. At the first training step they would be late:
+    compiling takes one process longer than another.
+    """
+    ones = np.ones(jax.local_device_count(), np.float32)
+    total = jax.pmap(lambda one: jax.lax.psum(one, AXIS), axis_name=AXIS)
+    jax.block_until_ready(total(ones))
+
+
+def is_main() -> bool:
+    """Whether this is process 0, the one that writes."""
+    return jax.process_index() == 0
+
+
+def on_main(function: Callable[[], Any]) -> Any:
+    """What `function()` returns on process 0; the others wait for it.
+
+    All processes must call this in the same order. Inside of `function`,
+    which is process 0's alone, it calls and returns at once.
+
+    Args:
+      function: returns JSON values, which the others get as such.
+
+    Raises:
+      MainProcessError: on the others, if `function` raised on process 0.
+    """
+    global _alone
+    if _alone or jax.process_count() == 1:
+        return function()
+    client: Any = global_state.client
+    key = f"jaxstyle/on_main/{next(_turns)}"
+    if not is_main():
+        told = json.loads(client.blocking_key_value_get(key, _WAIT_MS))
+        if "error" in told:
+            raise MainProcessError(f"process 0 failed: {told['error']}")
+        return told["value"]
+    _alone = True
+    try:
+        value = function()
+        message = json.dumps({"value": value})
+    except BaseException as error:
+        told = f"{type(error).__name__}: {error}"
+        client.key_value_set(key, json.dumps({"error": told}))
+        raise
+    finally:
+        _alone = False
+    client.key_value_set(key, message)
+    return value
 
 
 def train_step(step: Callable[..., Any]) -> Callable[..., Any]:
-    """`step(state, batch) -> (state, metrics)` over all local devices.
+    """`step(state, batch) -> (state, metrics)` over all processes' devices.
 
-    The batch is sharded over its leading device axis (see `shard`); state and
-    metrics are replicated, so `step` must `pmean` its gradients and metrics
-    over `AXIS`. The state's buffers are donated.
+    The batch is this process's share, split over its leading device axis
+    (see `shard`); state and metrics are replicated, so `step` must `pmean`
+    its gradients and metrics over `AXIS`. The state's buffers are donated.
     """
-    return jax.pmap(
+    mapped = jax.pmap(
         step,
         axis_name=AXIS,
         in_axes=(None, 0),
         out_axes=None,  # type: ignore[arg-type]
         donate_argnums=(0,),
     )
+    if jax.device_count() == 1 or jax.default_backend() != "cpu":
+        return mapped
+    # CPU devices that run ahead of each other can deadlock, within one
+    # process and across several: two steps under way may wait for each
+    # other's collectives.
+    return lambda *given: jax.block_until_ready(mapped(*given))
 
 
 def replicated(tree: Any) -> Any:
-    """The tree on every device, placed as `train_step` returns its state.
+    """The tree on each device here, placed as `train_step` returns its state.
 
     A first state that lies on one device only would make the first step
     compile twice: for that placement and for this one.
@@ -44,8 +194,8 @@ def replicated(tree: Any) -> Any:
 
 
 def everywhere() -> jax.sharding.NamedSharding:
-    """The placement of an array that every device holds whole."""
-    devices = jax.sharding.Mesh(jax.devices(), (AXIS,))
+    """The placement of an array that each of this process's devices holds."""
+    devices = jax.sharding.Mesh(jax.local_devices(), (AXIS,))
     return jax.sharding.NamedSharding(devices, jax.sharding.PartitionSpec())
 
 
@@ -54,12 +204,16 @@ def map_batch(
 ) -> Callable[..., Any]:
     """`function(constants, *arrays)` over all local devices, host to host.
 
-    Arrays are [N, ...] NumPy with any N; N is padded up to a multiple of
-    the device count here and cut again from the results. Each distinct N
-    compiles once, so callers pad to one batch size (see `padded`).
+    Each process calls it, or not, for itself. Arrays are [N, ...] NumPy
+    with any N; N is padded up to a multiple of the device count here and cut
+    again from the results. Each distinct N compiles once, so callers pad to
+    one batch size (see `padded`).
     """
     mapped = jax.pmap(
-        function, axis_name=AXIS, in_axes=(None,) + (0,) * batched_arguments
+        function,
+        axis_name=AXIS,
+        in_axes=(None,) + (0,) * batched_arguments,
+        devices=jax.local_devices(),
     )
 
     def run(constants: Any, *arrays: np.ndarray) -> Any:

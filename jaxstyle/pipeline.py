@@ -1,11 +1,14 @@
-"""All stages in order: skips what is done, resumes what was interrupted."""
+"""All stages in order: skips what is done, resumes what was interrupted.
+
+Training runs on all processes; every other stage is work for process 0.
+"""
 
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jaxstyle import predictors, run_log, workdir
+from jaxstyle import parallel, predictors, run_log, workdir
 from jaxstyle.classifier import train as classifier
 from jaxstyle.config import Config, ConfigError
 from jaxstyle.data import prepare
@@ -15,7 +18,9 @@ from jaxstyle.explain import direction, render
 from jaxstyle.report import build
 from jaxstyle.stylegan2 import train as gan
 
-_RUN: dict[str, Callable[[Config, str | Path], dict[str, Any]]] = {
+Run = Callable[[Config, str | Path], dict[str, Any]]
+
+_RUN: dict[str, Run] = {
     "data": prepare.run,
     "classifier": classifier.run,
     "gan": gan.run,
@@ -25,6 +30,7 @@ _RUN: dict[str, Callable[[Config, str | Path], dict[str, Any]]] = {
     "evaluation": evaluate.run,
     "report": build.run,
 }
+_TRAINERS = (classifier.run, gan.run, encoder.run)
 
 
 def run(config: Config, root: str | Path) -> dict[str, Any]:
@@ -38,20 +44,37 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
       PredictorError: if there is no such black box; before any training.
     """
     _refuse(config, root)
+
+    def is_complete(name: str) -> bool:
+        return parallel.on_main(lambda: workdir.is_complete(config, root, name))
+
     table = []
     for name in _stages(config):
-        if workdir.is_complete(config, root, name):
+        if is_complete(name):
             logging.info("%s: complete and unchanged, skipped", name)
             table.append((name, "skipped"))
             continue
         logging.info("%s: starting", name)
-        _RUN[name](config, root)
+        run_stage(_RUN[name], config, root)
         taken = workdir.seconds(workdir.stage(config, root, name))
         table.append((name, run_log.clock(taken)))
     page = workdir.stage(config, root, "report").page
     for name, taken in table:
         logging.info("%-12s %s", name, taken)
     return {**workdir.result(config, root, "evaluation"), "page": str(page)}
+
+
+def run_stage(
+    stage_run: Run, config: Config, root: str | Path
+) -> dict[str, Any]:
+    """Calls `stage_run` as one of possibly several processes should.
+
+    Trainings, and the whole pipeline, run on all of them. All else runs on
+    process 0 while the others wait; all return its numbers.
+    """
+    if stage_run in (run, *_TRAINERS):
+        return stage_run(config, root)
+    return parallel.on_main(lambda: stage_run(config, root))
 
 
 def _refuse(config: Config, root: str | Path) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxstyle import parallel
+
 PROGRESS_SECONDS = 10.0
 
 
@@ -74,7 +76,8 @@ class RunLog:
     """The metrics of one trainer: `metrics.jsonl` and TensorBoard.
 
     On resume, lines at or after the restored step are dropped, so that the
-    file reads as if the run had never been interrupted.
+    file reads as if the run had never been interrupted. Of several processes
+    process 0 writes; all of them know `last` and refuse what is not finite.
 
     Attributes:
       last: values of the newest line that was kept; empty if there is none.
@@ -82,12 +85,14 @@ class RunLog:
 
     def __init__(self, path: Path, from_step: int) -> None:
         self._path = path
-        kept = [line for line in read_metrics(path) if line["step"] < from_step]
-        draft = path.with_name(path.name + ".draft")
-        draft.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        os.replace(draft, path)
-        self.last: dict[str, Any] = kept[-1] if kept else {}
-        self._board = _tensorboard(path.parent / "tensorboard")
+        self.last: dict[str, Any] = parallel.on_main(
+            lambda: _cut(path, from_step)
+        )
+        self._board = (
+            _tensorboard(path.parent / "tensorboard")
+            if parallel.is_main()
+            else None
+        )
 
     def write(self, step: int, metrics: Mapping[str, Any]) -> None:
         """Appends one line.
@@ -102,11 +107,22 @@ class RunLog:
                     f"{key} is {value} at step {step} ({self._path}); lower "
                     "the learning rate, or resume from the last checkpoint"
                 )
+        if not parallel.is_main():
+            return
         with self._path.open("a") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
         if self._board is not None:
             for key, value in values.items():
                 self._board.add_scalar(key, value, step)
+
+
+def _cut(path: Path, from_step: int) -> dict[str, Any]:
+    """Drops the lines from that step on; the last one that is kept."""
+    kept = [line for line in read_metrics(path) if line["step"] < from_step]
+    draft = path.with_name(path.name + ".draft")
+    draft.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    os.replace(draft, path)
+    return kept[-1] if kept else {}
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

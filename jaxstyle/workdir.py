@@ -3,6 +3,9 @@
 WORKDIR/<stage>/ holds config.json (what the stage depends on), result.json
 (its numbers), complete.json (written last, with the hash of the config) and
 the stage's own files. This is the only module that knows these names.
+
+Of several processes, which share the folder, process 0 writes; the others
+go on when it has.
 """
 
 import dataclasses
@@ -13,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxstyle import config as config_lib
+from jaxstyle import parallel
 
 STAGES = (
     "data",
@@ -36,6 +40,7 @@ _SECTIONS = {
         "direction",
     ),
 }
+_SECTIONS["project"] = ("data", "gan", "encoder", "project")
 _SECTIONS["render_images"] = (*_SECTIONS["direction"], "walk")
 _SECTIONS["render"] = (*_SECTIONS["direction"], "walk")
 _SECTIONS["evaluation"] = (*_SECTIONS["render"], "evaluation")
@@ -73,6 +78,16 @@ class Stage:
     def exported(self) -> Path:
         """Folder of the final parameters that later stages read."""
         return self.path / "params"
+
+    @property
+    def best(self) -> Path:
+        """Folder of the parameters that measured best during training."""
+        return self.path / "best"
+
+    @property
+    def best_numbers(self) -> Path:
+        """What they measured, and at which step."""
+        return self.path / "best.json"
 
     @property
     def samples(self) -> Path:
@@ -121,8 +136,17 @@ def begin(config: config_lib.Config, workdir: str | Path, name: str) -> Stage:
     Raises:
       WorkdirError: if a stage that it reads from is not complete.
     """
+
+    def check_and_make() -> None:
+        _require_inputs(config, workdir, name)
+        _make(here)
+
     here = stage(config, workdir, name)
-    _require_inputs(config, workdir, name)
+    parallel.on_main(check_and_make)
+    return here
+
+
+def _make(here: Stage) -> None:
     recorded = here.path / "config.json"
     if here.path.exists() and not _resumable(here, recorded):
         aside = _free_name(here.path)
@@ -135,16 +159,20 @@ def begin(config: config_lib.Config, workdir: str | Path, name: str) -> Stage:
     here.path.mkdir(parents=True, exist_ok=True)
     (here.path / "complete.json").unlink(missing_ok=True)
     write_json(recorded, here.config)
-    return here
 
 
 def finish(here: Stage, result: dict[str, Any], seconds: float) -> None:
     """Records the stage's numbers and marks it complete."""
-    write_json(here.path / "result.json", result)
-    write_json(
-        here.path / "complete.json",
-        {"config_hash": config_lib.digest(here.config), "seconds": seconds},
-    )
+    complete = {
+        "config_hash": config_lib.digest(here.config),
+        "seconds": seconds,
+    }
+
+    def write() -> None:
+        write_json(here.path / "result.json", result)
+        write_json(here.path / "complete.json", complete)
+
+    parallel.on_main(write)
 
 
 def is_complete(
@@ -203,6 +231,7 @@ _NEEDS = {
     "gan": ("data",),
     "encoder": ("data", "gan"),
     "direction": ("data", "gan", "encoder"),
+    "project": ("data", "gan", "encoder"),
     "render": ("data", "gan", "encoder", "direction"),
     "render_images": ("data", "gan", "encoder", "direction"),
     "evaluation": ("data", "gan", "encoder", "direction", "render"),
@@ -215,6 +244,7 @@ _LAUNCHERS = {
     "gan": "train_gan",
     "encoder": "train_encoder",
     "direction": "fit_direction",
+    "project": "project",
     "render": "render",
     "render_images": "render",
     "evaluation": "evaluate",

@@ -1,7 +1,6 @@
 """What every launcher shares: flags, logging, compilation cache."""
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from absl import logging as absl_logging
 from ml_collections import config_flags
 
 from jaxstyle import config as config_lib
+from jaxstyle import parallel, pipeline, stopping
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, e.g. configs/ihc.py or configs/ihc.py:tiny."
@@ -19,19 +19,44 @@ _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run; made if missing."
 )
 flags.mark_flags_as_required(["config", "workdir"])
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "One of the processes of a pod or cluster job."
+)
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", "", "Without a pod: host:port of process 0."
+)
+_PROCESSES = flags.DEFINE_integer(
+    "processes", -1, "Without a pod: how many processes there are."
+)
+_PROCESS_INDEX = flags.DEFINE_integer(
+    "process_index", -1, "Without a pod: which one this is, from 0."
+)
 
-Run = Callable[[config_lib.Config, str], dict[str, Any]]
 
-
-def main(run: Run) -> None:
+def main(run: pipeline.Run) -> None:
     """Runs `run(config, workdir)` under absl and logs its numbers."""
 
     def body(argv: list[str]) -> None:
         if len(argv) > 1:
             raise app.UsageError(f"{argv[1]!r} is not a flag")
+        config = config_lib.validated(_CONFIG.value)
         prepare(_WORKDIR.value)
-        result = run(config_lib.validated(_CONFIG.value), _WORKDIR.value)
-        log_result(result)
+        # Before anything asks JAX for its devices.
+        parallel.initialise(
+            _DISTRIBUTED.value,
+            _COORDINATOR.value,
+            _PROCESSES.value,
+            _PROCESS_INDEX.value,
+        )
+        if not parallel.is_main():
+            # It would tell the same once more.
+            absl_logging.set_verbosity(absl_logging.WARNING)
+        try:
+            result = pipeline.run_stage(run, config, _WORKDIR.value)
+        except stopping.Stopped as stopped:
+            logging.info("%s", stopped)
+        else:
+            log_result(result)
 
     app.run(body)
 

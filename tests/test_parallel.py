@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxstyle import parallel
-from tests import compilations
+from tests import compilations, fake_processes
 
 
 def _step(state, batch):
@@ -121,3 +121,109 @@ def test_batched_compiles_once_for_a_ragged_end():
     assert shapes == [(2, 3)]
     with pytest.raises(ValueError, match="no images"):
         run(jnp.float32(2), x[:0])
+
+
+# --- several processes
+
+
+@pytest.fixture
+def initialised(monkeypatch):
+    """What `jax.distributed.initialize` was called with, call by call.
+
+    "together" stands for the first collective, for which all are there.
+    """
+    calls = []
+    monkeypatch.setattr(
+        jax.distributed, "initialize", lambda *given: calls.append(given)
+    )
+    monkeypatch.setattr(parallel, "_meet", lambda: calls.append("together"))
+    return calls
+
+
+def test_one_process_needs_no_coordinator(initialised):
+    parallel.initialise()
+    assert initialised == []
+    parallel.initialise(coordinator="node-0:1234", processes=2, process_index=0)
+    parallel.initialise(distributed=True)
+    assert initialised == [("node-0:1234", 2, 0), "together", (), "together"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"processes": 2},
+            r"^coordinator, process_index: not given; .*together",
+        ),
+        ({"process_index": 0}, "^coordinator, processes: not given"),
+        ({"coordinator": "a:1", "process_index": 0}, "^processes: not given"),
+        (
+            {"coordinator": "a", "processes": 2, "process_index": 0},
+            "coordinator = 'a': use host:port",
+        ),
+        (
+            {"coordinator": "a:1", "processes": 2, "process_index": 2},
+            "process_index = 2: use 0 to 1 for processes = 2",
+        ),
+        (
+            {"distributed": True, "processes": 2},
+            "^processes: not used with distributed",
+        ),
+    ],
+)
+def test_half_given_processes_are_refused(initialised, given, message):
+    with pytest.raises(ValueError, match=message):
+        parallel.initialise(**given)
+    assert initialised == []
+
+
+def test_no_pod_says_what_to_give(monkeypatch):
+    def fail():
+        raise ValueError("coordinator_address should be defined.")
+
+    monkeypatch.setattr(jax.distributed, "initialize", fail)
+    with pytest.raises(ValueError, match=r"no pod .*; give coordinator"):
+        parallel.initialise(distributed=True)
+
+
+def test_the_main_process_works_and_tells_the_others(monkeypatch):
+    processes = fake_processes.Processes(monkeypatch)
+    worked = []
+
+    def work(value):
+        # What is called by the work is part of it.
+        assert parallel.on_main(lambda: "inner") == "inner"
+        worked.append(value)
+        return {"value": value}
+
+    for index in (0, 1):
+        with processes.acting(index):
+            assert parallel.is_main() == (index == 0)
+            for value in (1.5, None):
+                told = parallel.on_main(lambda value=value: work(value))
+                assert told == {"value": value}
+    assert worked == [1.5, None]
+
+
+def test_a_failure_of_the_main_process_is_everyones(monkeypatch):
+    processes = fake_processes.Processes(monkeypatch)
+
+    def fail():
+        raise OSError("disk full")
+
+    with processes.acting(0), pytest.raises(OSError, match="disk full"):
+        parallel.on_main(fail)
+    with (
+        processes.acting(1),
+        pytest.raises(
+            parallel.MainProcessError,
+            match=r"^process 0 failed: OSError: disk full$",
+        ),
+    ):
+        parallel.on_main(fail)
+    # What cannot be told is a failure, too.
+    with processes.acting(0):
+        parallel.on_main(lambda: None)
+        with pytest.raises(TypeError):
+            parallel.on_main(object)
+        assert parallel.on_main(lambda: 3) == 3

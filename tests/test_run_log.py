@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from jaxstyle import run_log
+from tests import fake_processes
 
 
 @pytest.fixture
@@ -72,6 +73,24 @@ def test_a_value_that_is_not_finite_is_refused(path, value):
     ):
         log.write(2, {"loss": 1.0, "loss_d": float(value)})
     assert _steps(path) == [1]
+
+
+def test_of_several_processes_the_first_one_writes(path, monkeypatch):
+    run_log.RunLog(path, 0).write(1, {"loss": 0.5})
+    processes = fake_processes.Processes(monkeypatch)
+    for index in (0, 1):
+        with processes.acting(index):
+            log = run_log.RunLog(path, 2)
+            # A resumed trainer tells what it was last told: all the same.
+            assert log.last == {"step": 1, "loss": 0.5}
+            log.write(2, {"loss": 0.25 + index})
+            # All of them stop, for all would otherwise wait for each other.
+            with pytest.raises(run_log.NonFiniteError):
+                log.write(3, {"loss": float("nan")})
+    assert run_log.read_metrics(path) == [
+        {"step": 1, "loss": 0.5},
+        {"step": 2, "loss": 0.25},
+    ]
 
 
 # --- progress

@@ -5,8 +5,9 @@ import logging
 
 import pytest
 
-from jaxstyle import workdir
+from jaxstyle import parallel, workdir
 from jaxstyle.config import Config, GanConfig, PredictorConfig
+from tests import fake_processes
 
 
 def _finished(config, root, *names, result=None):
@@ -224,3 +225,39 @@ def test_every_stage_has_its_files(tmp_path, caplog):
             paths.add(path)
     assert len(paths) == 4 * len(workdir.STAGES)
     assert not list(tmp_path.iterdir())
+
+
+# --- several processes
+
+
+def test_of_several_processes_the_first_one_writes(tmp_path, monkeypatch):
+    """They take turns here; each step of theirs is written once."""
+    processes = fake_processes.Processes(monkeypatch)
+    _finished(_gan(r1_gamma=1.0), tmp_path, "data", "gan")
+    config = _gan(r1_gamma=2.0)
+    with processes.acting(0):
+        workdir.begin(config, tmp_path, "gan")
+        (tmp_path / "gan" / "mine").touch()
+    with processes.acting(1):
+        here = workdir.begin(config, tmp_path, "gan")
+    assert here.path == tmp_path / "gan" and (here.path / "mine").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("data", "gan", "gan.previous-1")
+    ]
+    with processes.acting(0):
+        workdir.finish(here, {"from": 0}, 1.0)
+    with processes.acting(1):
+        workdir.finish(here, {"from": 1}, 2.0)
+    assert workdir.result(config, tmp_path, "gan") == {"from": 0}
+    assert workdir.seconds(here) == 1.0
+
+
+def test_a_missing_input_stops_all_processes(tmp_path, monkeypatch):
+    processes = fake_processes.Processes(monkeypatch)
+    with processes.acting(0), pytest.raises(workdir.WorkdirError):
+        workdir.begin(Config(), tmp_path, "gan")
+    with (
+        processes.acting(1),
+        pytest.raises(parallel.MainProcessError, match=r"launch\.prepare_data"),
+    ):
+        workdir.begin(Config(), tmp_path, "gan")

@@ -147,7 +147,8 @@ def training_batches(
 
     Returns:
       Iterator of {"image": float32 [B_local, R, R, C] in [-1, 1],
-      "target": float32 [B_local]}.
+      "label": int32 [B_local], as in the source, "target": float32
+      [B_local], 1 where the label is a positive one}.
 
     Raises:
       ValueError: if the batch does not divide among the processes.
@@ -189,6 +190,7 @@ def iterator(
         chosen = indices[mine]
         return {
             "image": augment.move(split.images(chosen), moves),
+            "label": split.labels[chosen],
             "target": split.targets[chosen],
         }
 

@@ -128,6 +128,10 @@ def test_targets_belong_to_their_images(prepared):
             batch["image"], originals[numbers], atol=3e-7
         )
         np.testing.assert_array_equal(batch["target"], np.asarray(numbers) % 2)
+        np.testing.assert_array_equal(
+            batch["label"], np.asarray(numbers) % 2 * 7
+        )
+        assert batch["label"].dtype == np.int32
 
 
 def test_the_seed_decides_the_order(prepared):
@@ -186,11 +190,41 @@ def test_processes_share_the_same_global_batch(prepared, processes):
     for _ in range(5):
         expected = next(whole)
         parts = [next(shard) for shard in shards]
-        for key in ("image", "target"):
+        for key in ("image", "label", "target"):
             assert len(parts[0][key]) == 8 // processes
             np.testing.assert_array_equal(
                 np.concatenate([part[key] for part in parts]), expected[key]
             )
+
+
+def test_a_process_decodes_its_own_images_only(prepared, monkeypatch):
+    config, workdir, originals = prepared
+    whole = pipeline.training_batches(config, workdir, "train", 4, seed=0)
+    order = np.reshape(_order(whole, 50, originals), (50, 4))
+    monkeypatch.setattr(pipeline, "CACHE_BYTES", 0)
+    for process in (0, 1):
+        split = pipeline.open_split(config, workdir, "train")
+        source = _Listening(split._source)
+        monkeypatch.setattr(split, "_source", source)
+        mine = pipeline.iterator(split, config.data, 4, 0, process, 2)
+        for _ in range(6):
+            next(mine)
+        # Batches are also read ahead of time, by threads in any order.
+        shares = order[:, 2 * process : 2 * process + 2].tolist()
+        assert all(asked in shares for asked in source.asked)
+        assert all(share in source.asked for share in shares[:6])
+
+
+class _Listening:
+    """A source of records that remembers which it was asked for."""
+
+    def __init__(self, source):
+        self._source = source
+        self.asked = []
+
+    def __getitems__(self, indices):
+        self.asked.append(list(indices))
+        return self._source.__getitems__(indices)
 
 
 def test_a_batch_that_does_not_divide_is_refused(prepared):
