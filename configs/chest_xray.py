@@ -89,14 +89,14 @@ def _cpu(config: Config) -> None:
 
 
 def _small(config: Config) -> None:
-    """Few images and a small computer: 64 px, ADA."""
     config.gan = GanConfig(
         mapping_layers=2,
-        channel_base=1024,
+        channel_base=768,
         channel_max=64,
         noise_from=128,
         batch_size=16,
-        kimg=48,
+        kimg=60,
+        r1_gamma=1.0,
         path_length_weight=0.5,
         style_mixing=0.0,
         mbstd_group=8,
