@@ -86,11 +86,10 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
             values, note = metrics, ""
             if ends:
                 epoch = done // per_epoch
-                logits = logits_of(state.params, val)
-                auc = statistics.roc_auc(logits, val.targets)
-                loss = float(
-                    step_lib.balanced_loss(
-                        jnp.asarray(logits), jnp.asarray(val.targets), weights
+                # One process judges, so that all stop after the same epoch.
+                auc, loss = parallel.on_main(
+                    lambda now=state: _validated(
+                        logits_of(now.params, val), val.targets, weights
                     )
                 )
                 best = state_lib.after_epoch(
@@ -117,6 +116,16 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     }
     workdir.finish(stage, result, time.monotonic() - started)
     return result
+
+
+def _validated(
+    logits: np.ndarray, targets: np.ndarray, weights: tuple[float, float]
+) -> tuple[float, float]:
+    """AUC and balanced loss."""
+    loss = step_lib.balanced_loss(
+        jnp.asarray(logits), jnp.asarray(targets), weights
+    )
+    return statistics.roc_auc(logits, targets), float(loss)
 
 
 def _inputs(batches: Iterator[Any]) -> dict[str, np.ndarray]:

@@ -106,7 +106,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     result = {
         "steps": int(state.step),
         "synthetic": {key: float(v) for key, v in held_out(state).items()},
-        "test": reconstruction(config, root, codec),
+        "test": parallel.on_main(lambda: reconstruction(config, root, codec)),
     }
     workdir.finish(stage, result, time.monotonic() - started)
     return result
