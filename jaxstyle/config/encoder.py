@@ -67,14 +67,15 @@ class ProjectConfig:
     Attributes:
       space: "w" or "w_plus".
       steps: optimiser steps for each image.
-      learning_rate: Adam's peak.
+      learning_rate: Adam's peak, in units of W's spread.
       image_weight: weight of the mean absolute difference of pixels.
       feature_weight: weight of the distance in D's features.
       latent_weight: weight of the squared distance of the code from E(x),
         in units of W's variance.
       noise_weight: weight of the noise regularisation; 0 keeps the fixed
         noise, so that the code alone explains the image.
-      batch_size: images optimised at once (global).
+      batch_size: images projected and written at once (global); multiples
+        of 4 for each device leave no device idle.
       split: the prepared split that is projected.
       images: projects these instead: a folder, searched with its subfolders,
         or a text file that lists one image file a line.
@@ -83,10 +84,10 @@ class ProjectConfig:
 
     space: str = "w_plus"
     steps: int = 200
-    learning_rate: float = 0.05
+    learning_rate: float = 0.1
     image_weight: float = 1.0
     feature_weight: float = 1.0
-    latent_weight: float = 0.01
+    latent_weight: float = 0.1
     noise_weight: float = 0.0
     batch_size: int = 16
     split: str = "test"

@@ -1,0 +1,149 @@
+"""The files of projected images: codes, pictures and the table of numbers.
+
+An image's numbers lie in its codes/<id>.npz, which is written last and in
+one go; the table is made of these, so it is the same after any number of
+interruptions.
+"""
+
+import csv
+import dataclasses
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxstyle.report import sheet
+from jaxstyle.report.colours import to_rgb
+
+
+@dataclasses.dataclass(frozen=True)
+class Projected:
+    """One image with all that is written of it.
+
+    Attributes:
+      image_id: unique, safe as a file name.
+      panels: the image, G(E(x)) and the projection, each [R, R, C] in
+        [-1, 1].
+      arrays: "code" [rows, w_dim], "losses" [steps + 1], and "noise_00"
+        [H, W, 1] and so on where noise was optimised.
+      numbers: those of the table.
+    """
+
+    image_id: str
+    panels: Sequence[np.ndarray]
+    arrays: dict[str, np.ndarray]
+    numbers: dict[str, float]
+
+
+class Files:
+    """The folder of a projection.
+
+    Args:
+      folder: where everything goes; it exists.
+      columns: the numbers that each image has.
+    """
+
+    def __init__(self, folder: Path, columns: Sequence[str]) -> None:
+        self._folder, self._columns = folder, tuple(columns)
+        for name in ("codes", "images"):
+            (folder / name).mkdir(exist_ok=True)
+
+    def is_done(self, image_id: str) -> bool:
+        """Whether both files are whole and hold every number."""
+        numbers = self._numbers(image_id)
+        return numbers is not None and self._strip(image_id).exists()
+
+    def write(self, item: Projected) -> None:
+        """Writes the strip, then the code."""
+        strip, code = self._strip(item.image_id), self._code(item.image_id)
+        draft = _draft(strip)
+        _picture(item).save(draft, format="PNG")
+        os.replace(draft, strip)
+        draft = _draft(code)
+        with draft.open("wb") as file:
+            np.savez(file, **item.arrays, **item.numbers)  # type: ignore[arg-type]
+        os.replace(draft, code)
+
+    def write_table(
+        self, ids: Sequence[str], targets: Sequence[str]
+    ) -> dict[str, Any]:
+        """Writes projections.csv, one row an image.
+
+        Returns:
+          "images", and the mean of each column.
+        """
+        path = self._folder / "projections.csv"
+        fields = ("image_id", "target", *self._columns, "code", "strip")
+        rows = [self._numbers(image_id) or {} for image_id in ids]
+        with _draft(path).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fields, lineterminator="\n")
+            writer.writeheader()
+            for image_id, target, numbers in zip(
+                ids, targets, rows, strict=True
+            ):
+                writer.writerow(
+                    {key: f"{value:.6f}" for key, value in numbers.items()}
+                    | {
+                        "image_id": image_id,
+                        "target": target,
+                        "code": f"codes/{image_id}.npz",
+                        "strip": f"images/{image_id}.png",
+                    }
+                )
+        os.replace(_draft(path), path)
+        return {"images": len(ids)} | {
+            name: float(np.mean([numbers[name] for numbers in rows]))
+            for name in self._columns
+        }
+
+    def _numbers(self, image_id: str) -> dict[str, float] | None:
+        """What the image's file says; None if it is not whole."""
+        try:
+            # NumPy leaves a file open that it cannot read.
+            with (
+                self._code(image_id).open("rb") as file,
+                np.load(file) as arrays,
+            ):
+                # Reading checks each array against its checksum.
+                whole = {name: arrays[name] for name in arrays.files}
+            return {name: float(whole[name]) for name in self._columns}
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+
+    def _code(self, image_id: str) -> Path:
+        return self._folder / "codes" / f"{image_id}.npz"
+
+    def _strip(self, image_id: str) -> Path:
+        return self._folder / "images" / f"{image_id}.png"
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(path.name + ".draft")
+
+
+def _picture(item: Projected) -> Any:
+    """Real | G(E(x)) | projection, under each what is known of it."""
+    tiles = [
+        sheet.Tile(title, to_rgb(panel), _caption(item.numbers, name))
+        for title, panel, name in zip(
+            ("image", "G(E(x))", "projection"),
+            item.panels,
+            ("real", "before", "after"),
+            strict=True,
+        )
+    ]
+    row = sheet.Sheet.for_tiles(tiles, None, False)
+    row.add_tiles(tiles)
+    return row.finished()
+
+
+def _caption(numbers: dict[str, float], name: str) -> str:
+    words = []
+    if f"psnr_{name}" in numbers:
+        words.append(f"{numbers[f'psnr_{name}']:.1f} dB")
+    if f"f_{name}" in numbers:
+        words.append(f"f {numbers[f'f_{name}']:.2f}")
+    return ", ".join(words)
