@@ -40,7 +40,10 @@ _SECTIONS = {
         "direction",
     ),
 }
-_SECTIONS["project"] = ("data", "gan", "encoder", "project")
+_SECTIONS["project"] = (
+    *("data", "classifier", "predictor", "gan", "encoder"),
+    "project",
+)
 _SECTIONS["render_images"] = (*_SECTIONS["direction"], "walk")
 _SECTIONS["render"] = (*_SECTIONS["direction"], "walk")
 _SECTIONS["evaluation"] = (*_SECTIONS["render"], "evaluation")

@@ -25,6 +25,7 @@ class Codec:
     Attributes:
       noise: the fixed noise under which every code is rendered.
       gan: as given.
+      w_spread: [w_dim], standard deviation of W.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Codec:
     ) -> None:
         self.noise = gan_networks.fixed_noise(config)
         self.gan, self._trained = gan, encoder
+        self.w_spread = np.asarray(encoder["w_spread"])
         self._z_dim, self._classes = config.gan.z_dim, config.gan.classes
         generator = gan_networks.generator(config)
         discriminator = networks.feature_network(config)

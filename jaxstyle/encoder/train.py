@@ -146,7 +146,7 @@ def reconstruction(
       the mean |f(x) - f(G(E(x)))|, where the predictor can be asked already.
     """
     split = pipeline.open_split(config, root, "test")
-    predictor = _predictor(config, root)
+    predictor = predictor_if_trained(config, root)
     rows: dict[str, list[np.ndarray]] = {}
     for _, images in split.batches(config.walk.batch_size):
         again = codec.decode(codec.encode(images))
@@ -167,7 +167,10 @@ def reconstruction(
     }
 
 
-def _predictor(config: Config, root: str | Path) -> predictors.Predictor | None:
+def predictor_if_trained(
+    config: Config, root: str | Path
+) -> predictors.Predictor | None:
+    """f, or None with a warning where the built-in one is not there yet."""
     built_in = config.predictor.kind == "checkpoint"
     if built_in and not workdir.is_complete(config, root, "classifier"):
         logging.warning("no gap is measured: the classifier is not trained yet")

@@ -6,7 +6,6 @@ again.
 """
 
 import dataclasses
-import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from jaxstyle.evaluation import images as image_metrics
 from jaxstyle.explain import project_files, sources
 
 _MEASURES = ("psnr", "ssim", "feature_distance", "loss")
-_CODES_FOR_SPREAD = 4096
 
 
 def run(config: Config, root: str | Path) -> dict[str, Any]:
@@ -78,9 +76,9 @@ class Examiner:
         self._config = config
         self._codec = encoder_train.load(config, root)
         self._project = projection.Projector(
-            config, self._codec, _spread(config, self._codec)
+            config, self._codec, self._codec.w_spread
         )
-        self._predictor = _predictor(config, root)
+        self._predictor = encoder_train.predictor_if_trained(config, root)
         self.columns = [
             f"{name}_{when}"
             for name in _MEASURES
@@ -171,12 +169,6 @@ def _as_walked(config: Config) -> Config:
     )
 
 
-def _spread(config: Config, codec: Any) -> np.ndarray:
-    """Standard deviation of W, [w_dim]."""
-    codes = codec.sample_codes(_CODES_FOR_SPREAD, config.seed)
-    return np.maximum(codes[:, 0].std(axis=0), 1e-3)
-
-
 def _require_finite(ids: list[str], losses: np.ndarray) -> None:
     for image_id, curve in zip(ids, losses, strict=True):
         if not np.all(np.isfinite(curve)):
@@ -185,11 +177,3 @@ def _require_finite(ids: list[str], losses: np.ndarray) -> None:
                 f"the loss of image {image_id} is {curve[step]} after "
                 f"{step} steps; lower project.learning_rate"
             )
-
-
-def _predictor(config: Config, root: str | Path) -> predictors.Predictor | None:
-    built_in = config.predictor.kind == "checkpoint"
-    if built_in and not workdir.is_complete(config, root, "classifier"):
-        logging.warning("no gap is measured: the classifier is not trained yet")
-        return None
-    return predictors.load(config, root)

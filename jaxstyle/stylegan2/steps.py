@@ -250,7 +250,9 @@ def _mean_over_parts(
         lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
         jax.eval_shape(function, *(x[0] for x in split)),
     )
-    total, _ = jax.lax.scan(add, nothing, split)
+    # XLA:CPU runs convolutions inside of loops many times slower.
+    unroll = jax.default_backend() == "cpu"
+    total, _ = jax.lax.scan(add, nothing, split, unroll=unroll)
     return jax.tree.map(lambda leaf: leaf / parts, total)
 
 
