@@ -3,7 +3,10 @@
 Compiling is most of what these tests do, so LLVM is told not to optimise.
 """
 
+import gc
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "")
@@ -27,3 +30,17 @@ if not flags.FLAGS.is_parsed():
 @pytest.fixture(autouse=True)
 def _two_devices() -> None:
     assert jax.local_device_count() == 2
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_executables() -> Iterator[None]:
+    """Frees what a module has compiled.
+
+    Each executable holds memory maps, of which Linux gives a process 65,530;
+    a thousand tests in one process need more, and XLA then crashes.
+    """
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_bytes().splitlines()) > 20_000:
+        jax.clear_caches()
+        gc.collect()
