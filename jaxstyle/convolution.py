@@ -1,10 +1,13 @@
 """Convolutions and resampling under every network here.
 
-One formulation an operation, chosen by measurement on XLA:CPU (forward and
-backward together): upsampling convolutions are fused with their filter into
-one 3x3 convolution at the low resolution followed by a pixel shuffle, which
-avoids the slow gradients of transposed convolutions; downsampling ones
-filter by shift and add and then stride.
+One formulation an operation, chosen by measurement on XLA:CPU, values,
+gradients and gradients of gradients together (docs/performance.md): up- and
+downsampling are native transposed and strided convolutions beside a filter by
+shift and add. JAX differentiates those two into convolutions over dilated
+inputs, which XLA:CPU computes many times slower than anything else here, in
+the second derivative above all, which R1 and path length regularisation take.
+So a strided convolution, its transpose and its weight gradient are made each
+other's derivatives, to any order; and the filter, being symmetric, its own.
 
 The resampling filter is [1, 3, 3, 1] in each direction (Karras et al. 2020,
 arXiv:1912.04958, appendix B). Activations are surrounded by zeros, but
@@ -15,22 +18,20 @@ The type of the images is the type of the computation: kernels, float32, are
 rounded to bfloat16 at the last moment where images are.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-_LAYOUT = ("NHWC", "HWIO", "NHWC")
+_convolve = partial(
+    jax.lax.conv_general_dilated, dimension_numbers=("NHWC", "HWIO", "NHWC")
+)
+_TAPS = [(row, column) for row in range(3) for column in range(3)]
 
 
 def conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """'SAME' cross-correlation: [B,H,W,I], [3,3,I,O] -> [B,H,W,O]."""
-    return jax.lax.conv_general_dilated(
-        x,
-        kernel.astype(x.dtype),
-        (1, 1),
-        "SAME",
-        dimension_numbers=_LAYOUT,
-    )
+    return _convolve(x, kernel.astype(x.dtype), (1, 1), "SAME")
 
 
 def conv1x1(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -44,26 +45,14 @@ def upsample_conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
     Equal to inserting zeros, convolving with `kernel` and filtering with
     [1,3,3,1] at gain 4, in any order, on an image surrounded by zeros.
     """
-    batch, height, width, _ = x.shape
-    out = kernel.shape[-1]
-    phases = jnp.asarray(_PHASES, kernel.dtype)
-    # a, b: taps at the low resolution; p, q: phases of the output pixel.
-    fused = jnp.einsum("pas,qbt,stio->abipqo", phases, phases, kernel)
-    y = conv3x3(x, fused.reshape(3, 3, x.shape[-1], 4 * out))
-    y = y.reshape(batch, height, width, 2, 2, out)
-    y = y.transpose(0, 1, 3, 2, 4, 5)
-    return y.reshape(batch, 2 * height, 2 * width, out)
+    y = _transposed(x, 4.0 * _turned(kernel.astype(x.dtype)))
+    return filtered(filtered(y, 1, 1), 2, 1)
 
 
 def downsample_conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Filters, convolves and halves the size: [B,H,W,I] -> [B,H/2,W/2,O]."""
-    return jax.lax.conv_general_dilated(
-        _filter(_filter(x, 1, 2), 2, 2),
-        kernel.astype(x.dtype),
-        (2, 2),
-        "VALID",
-        dimension_numbers=_LAYOUT,
-    )
+    x = filtered(filtered(x, 1, 2), 2, 2)
+    return _strided(x, kernel.astype(x.dtype))
 
 
 def upsample(x: jax.Array) -> jax.Array:
@@ -73,7 +62,26 @@ def upsample(x: jax.Array) -> jax.Array:
 
 def downsample(x: jax.Array) -> jax.Array:
     """Halves the size after the filter: [B,H,W,C] -> [B,H/2,W/2,C]."""
-    return _filter(_filter(x, 1, 1)[:, ::2], 2, 1)[:, :, ::2]
+    return filtered(filtered(x, 1, 1)[:, ::2], 2, 1)[:, :, ::2]
+
+
+# --- the filter [1, 3, 3, 1] / 8
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def filtered(x: jax.Array, axis: int, pad: int) -> jax.Array:
+    """Filters along `axis` (of n, with n + 2 pad - 3 left) after `pad` zeros.
+
+    Its own derivative, with 3 - `pad` zeros, as the filter is symmetric.
+    """
+    a, b, c, d = _shifts(x, axis, pad, 4)
+    return (a + d) * 0.125 + (b + c) * 0.375
+
+
+filtered.defvjp(
+    lambda x, axis, pad: (filtered(x, axis, pad), None),
+    lambda axis, pad, _, slope: (filtered(slope, axis, 3 - pad),),
+)
 
 
 def _shifts(
@@ -90,11 +98,6 @@ def _shifts(
     ]
 
 
-def _filter(x: jax.Array, axis: int, pad: int) -> jax.Array:
-    a, b, c, d = _shifts(x, axis, pad, 4)
-    return (a + d) * 0.125 + (b + c) * 0.375
-
-
 def _upsample_axis(x: jax.Array, axis: int) -> jax.Array:
     before, here, after = _shifts(x, axis, 1, 3, "edge")
     even, odd = 0.25 * before + 0.75 * here, 0.75 * here + 0.25 * after
@@ -103,20 +106,74 @@ def _upsample_axis(x: jax.Array, axis: int) -> jax.Array:
     return jnp.stack([even, odd], axis + 1).reshape(shape)
 
 
-def _phase_matrices() -> np.ndarray:
-    """[phase, low-resolution tap, kernel tap]: the filter fused per phase.
-
-    Kernel tap t of output phase p reads the filtered image at 2n + p + t,
-    which is 0.25 / 0.75 of the two input pixels around it.
-    """
-    matrices = np.zeros((2, 3, 3))
-    neighbours = {0: ((-1, 0.25), (0, 0.75)), 1: ((0, 0.75), (1, 0.25))}
-    for phase in (0, 1):
-        for tap in (-1, 0, 1):
-            low, parity = divmod(phase + tap, 2)
-            for offset, weight in neighbours[parity]:
-                matrices[phase, low + offset + 1, tap + 1] += weight
-    return matrices
+# --- x [B,2h+1,2w+1,I], kernel [3,3,I,O], y [B,h,w,O]: each the others'
+#     derivative
 
 
-_PHASES = _phase_matrices()
+@jax.custom_vjp
+def _strided(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return _convolve(x, kernel, (2, 2), "VALID")
+
+
+@jax.custom_vjp
+def _transposed(y: jax.Array, kernel: jax.Array) -> jax.Array:
+    pads = ((2, 2), (2, 2))
+    return _convolve(y, _turned(kernel), (1, 1), pads, lhs_dilation=(2, 2))
+
+
+@jax.custom_vjp
+def _weight_gradient(x: jax.Array, y: jax.Array) -> jax.Array:
+    if jax.default_backend() == "cpu":
+        return _by_taps(x, y)
+    return _by_dilation(x, y)
+
+
+def _by_taps(x: jax.Array, y: jax.Array) -> jax.Array:
+    """Nine matrix products, one a tap of the kernel."""
+    _, height, width, _ = y.shape
+    products = [
+        jnp.einsum(
+            "bhwi,bhwo->io",
+            x[:, row : row + 2 * height : 2, column : column + 2 * width : 2],
+            y,
+        )
+        for row, column in _TAPS
+    ]
+    return jnp.stack(products).reshape(3, 3, x.shape[-1], y.shape[-1])
+
+
+def _by_dilation(x: jax.Array, y: jax.Array) -> jax.Array:
+    """JAX's own, for which accelerators have a kernel."""
+    shape = jax.ShapeDtypeStruct((3, 3, x.shape[-1], y.shape[-1]), x.dtype)
+    pull = jax.linear_transpose(
+        lambda kernel: _convolve(x, kernel, (2, 2), "VALID"), shape
+    )
+    return pull(y)[0]
+
+
+def _turned(kernel: jax.Array) -> jax.Array:
+    """Upside down and mirrored, inputs and outputs exchanged."""
+    return jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+
+
+_strided.defvjp(
+    lambda x, kernel: (_strided(x, kernel), (x, kernel)),
+    lambda saved, y: (
+        _transposed(y, saved[1]),
+        _weight_gradient(saved[0], y),
+    ),
+)
+_transposed.defvjp(
+    lambda y, kernel: (_transposed(y, kernel), (y, kernel)),
+    lambda saved, x: (
+        _strided(x, saved[1]),
+        _weight_gradient(x, saved[0]),
+    ),
+)
+_weight_gradient.defvjp(
+    lambda x, y: (_weight_gradient(x, y), (x, y)),
+    lambda saved, kernel: (
+        _transposed(saved[1], kernel),
+        _strided(saved[0], kernel),
+    ),
+)

@@ -99,6 +99,27 @@ def test_second_derivatives_of_convolution(name):
     )
 
 
+def test_strided_weight_gradient_is_the_same_on_accelerators(monkeypatch):
+    x, kernel = jnp.asarray(_image()), jnp.asarray(_normal(1, (3, 3, 3, 2)))
+
+    def twice(x, kernel):
+        def penalty(x, kernel):
+            slope = jax.grad(
+                lambda x: jnp.sum(
+                    convolution.downsample_conv3x3(x, kernel) ** 2
+                )
+            )(x)
+            return jnp.sum(slope**2)
+
+        return jax.grad(penalty, (0, 1))(x, kernel)
+
+    on_cpu = twice(x, kernel)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.delattr(convolution, "_by_taps")
+    for one, other in zip(twice(x, kernel), on_cpu, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", PIXELS)
 def test_resampling_is_its_definition(name):
     operation, definition, scale = PIXELS[name]

@@ -122,85 +122,24 @@ def shift_and_add(x: jax.Array, axis: int, pad: int) -> jax.Array:
     return (a + d) * _FILTER[0] + (b + c) * _FILTER[1]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
-def self_adjoint_filter(x: jax.Array, axis: int, pad: int) -> jax.Array:
-    """The same; its gradient is this filter again, as it is symmetric."""
-    return shift_and_add(x, axis, pad)
-
-
-self_adjoint_filter.defvjp(
-    lambda x, axis, pad: (self_adjoint_filter(x, axis, pad), None),
-    lambda axis, pad, _, slope: (self_adjoint_filter(slope, axis, 3 - pad),),
-)
-
-
-# --- a closed system: strided convolution, its transpose, its weight gradient
-#
-# JAX differentiates a convolution of dilated inputs into a weight gradient
-# that XLA:CPU computes tens of times slower than the convolution itself. The
-# three below are each other's derivatives, to any order, so that it never
-# comes up. x [B,2h+1,2w+1,I], kernel [3,3,I,O], y [B,h,w,O].
-
-
-@jax.custom_vjp
-def _strided(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return _convolve(x, kernel, (2, 2), "VALID")
-
-
-@jax.custom_vjp
-def _transposed(y: jax.Array, kernel: jax.Array) -> jax.Array:
-    pads = ((2, 2), (2, 2))
-    return _convolve(y, _turned(kernel), (1, 1), pads, lhs_dilation=(2, 2))
-
-
-@jax.custom_vjp
-def _weight_gradient(x: jax.Array, y: jax.Array) -> jax.Array:
-    _, height, width, _ = y.shape
-    products = [
-        jnp.einsum(
-            "bhwi,bhwo->io",
-            x[:, row : row + 2 * height : 2, column : column + 2 * width : 2],
-            y,
-        )
-        for row, column in _TAPS
-    ]
-    return jnp.stack(products).reshape(3, 3, x.shape[-1], y.shape[-1])
-
-
-_strided.defvjp(
-    lambda x, kernel: (_strided(x, kernel), (x, kernel)),
-    lambda saved, y: (
-        _transposed(y, saved[1]),
-        _weight_gradient(saved[0], y),
-    ),
-)
-_transposed.defvjp(
-    lambda y, kernel: (_transposed(y, kernel), (y, kernel)),
-    lambda saved, x: (
-        _strided(x, saved[1]),
-        _weight_gradient(x, saved[0]),
-    ),
-)
-_weight_gradient.defvjp(
-    lambda x, y: (_weight_gradient(x, y), (x, y)),
-    lambda saved, kernel: (
-        _transposed(saved[1], kernel),
-        _strided(saved[0], kernel),
-    ),
-)
-
-
 # --- upsampling: x [B,H,W,I], kernel [3,3,I,O] -> [B,2H,2W,O]
 
 
-def transposed_pair(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Transposed convolution, then filter; both with their own gradients."""
-    y = _transposed(x, 4.0 * _turned(kernel))
-    return self_adjoint_filter(self_adjoint_filter(y, 1, 1), 2, 1)
+def fused_phases(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """One 3x3 convolution at the low resolution, then a pixel shuffle."""
+    batch, height, width, _ = x.shape
+    out = kernel.shape[-1]
+    phases = jnp.asarray(_phase_matrices(), kernel.dtype)
+    # a, b: taps at the low resolution; p, q: phases of the output pixel.
+    fused = jnp.einsum("pas,qbt,stio->abipqo", phases, phases, kernel)
+    y = convolution.conv3x3(x, fused.reshape(3, 3, x.shape[-1], 4 * out))
+    y = y.reshape(batch, height, width, 2, 2, out)
+    y = y.transpose(0, 1, 3, 2, 4, 5)
+    return y.reshape(batch, 2 * height, 2 * width, out)
 
 
 def transposed_then_filter(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The same with JAX's own gradients."""
+    """As in use, but with JAX's own gradients."""
     pads = ((2, 2), (2, 2))
     y = _convolve(x, 4.0 * kernel, (1, 1), pads, lhs_dilation=(2, 2))
     return shift_and_add(shift_and_add(y, 1, 1), 2, 1)
@@ -216,10 +155,10 @@ def transposed_6x6(x: jax.Array, kernel: jax.Array) -> jax.Array:
 # --- downsampling: x [B,H,W,I], kernel [3,3,I,O] -> [B,H/2,W/2,O]
 
 
-def strided_pair(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Filter, then strided convolution; both with their own gradients."""
-    x = self_adjoint_filter(self_adjoint_filter(x, 1, 2), 2, 2)
-    return _strided(x, kernel)
+def filter_then_stride(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """As in use, but with JAX's own gradients."""
+    x = shift_and_add(shift_and_add(x, 1, 2), 2, 2)
+    return _convolve(x, kernel, (2, 2), "VALID")
 
 
 def strided_6x6(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -246,6 +185,22 @@ def _turned(kernel: jax.Array) -> jax.Array:
     return jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
 
 
+def _phase_matrices() -> np.ndarray:
+    """[phase, low-resolution tap, kernel tap]: the filter fused per phase.
+
+    Kernel tap t of output phase p reads the filtered image at 2n + p + t,
+    which is 0.25 / 0.75 of the two input pixels around it.
+    """
+    matrices = np.zeros((2, 3, 3))
+    neighbours = {0: ((-1, 0.25), (0, 0.75)), 1: ((0, 0.75), (1, 0.25))}
+    for phase in (0, 1):
+        for tap in (-1, 0, 1):
+            low, parity = divmod(phase + tap, 2)
+            for offset, weight in neighbours[parity]:
+                matrices[phase, low + offset + 1, tap + 1] += weight
+    return matrices
+
+
 def _filtered_kernel(kernel: jax.Array) -> jax.Array:
     """[3,3,I,O] -> [6,6,I,O]: kernel and filter, one after the other."""
     spread = np.zeros((6, 3))
@@ -265,18 +220,18 @@ PLAIN: dict[str, Operation] = {
     "columns": columns,
 }
 UP: dict[str, Operation] = {
-    "fused phases": convolution.upsample_conv3x3,
-    "transposed pair": transposed_pair,
+    "transposed pair": convolution.upsample_conv3x3,
+    "fused phases": fused_phases,
     "transposed, then filter": transposed_then_filter,
     "transposed 6x6": transposed_6x6,
 }
 DOWN: dict[str, Operation] = {
-    "filter, then stride": convolution.downsample_conv3x3,
-    "strided pair": strided_pair,
+    "strided pair": convolution.downsample_conv3x3,
+    "filter, then stride": filter_then_stride,
     "strided 6x6": strided_6x6,
     "space to depth": space_to_depth,
 }
 FILTERS: dict[str, Operation] = {
+    "self-adjoint": convolution.filtered,
     "shift and add": shift_and_add,
-    "self-adjoint": self_adjoint_filter,
 }
