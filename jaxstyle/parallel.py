@@ -216,6 +216,56 @@ def map_batch(
         devices=jax.local_devices(),
     )
 
+    return _host_to_host(mapped)
+
+
+def map_loop(
+    begin: Callable[..., Any],
+    step: Callable[[Any, Any], Any],
+    steps: int,
+    batched_arguments: int = 1,
+) -> Callable[..., Any]:
+    """`step(constants, carry)`, so many times, over all local devices.
+
+    It starts from `begin(constants, *arrays)`, and the last carry, whose
+    leaves are [B, ...] or of no rank, comes back as `map_batch` returns
+    what it maps; leaves of no rank come once a device. Carries stay on the
+    devices. XLA:CPU runs convolutions inside of loops many times slower, so
+    there each step is a call.
+    """
+    own: dict[str, Any] = {
+        "axis_name": AXIS,
+        "devices": jax.local_devices(),
+    }
+    axes = (None,) + (0,) * batched_arguments
+    if jax.default_backend() != "cpu":
+
+        def whole(constants: Any, *arrays: jax.Array) -> Any:
+            return jax.lax.fori_loop(
+                0,
+                steps,
+                lambda _, carry: step(constants, carry),
+                begin(constants, *arrays),
+            )
+
+        return _host_to_host(jax.pmap(whole, in_axes=axes, **own))
+
+    first = jax.pmap(begin, in_axes=axes, **own)
+    next_ = jax.pmap(step, in_axes=(None, 0), donate_argnums=(1,), **own)
+
+    def run(constants: Any, *shards: Any) -> Any:
+        constants = replicated(constants)
+        carry = first(constants, *shards)
+        for _ in range(steps):
+            carry = jax.block_until_ready(next_(constants, carry))
+        return carry
+
+    return _host_to_host(run)
+
+
+def _host_to_host(mapped: Callable[..., Any]) -> Callable[..., Any]:
+    """Shards [N, ...] arrays for it, and joins and cuts what comes back."""
+
     def run(constants: Any, *arrays: np.ndarray) -> Any:
         count = len(arrays[0])
         devices = jax.local_device_count()
@@ -246,7 +296,13 @@ def batched(
       `run(constants, *arrays) -> tree of NumPy [N, ...]`, which raises
       ValueError for N = 0.
     """
-    mapped = map_batch(function, batched_arguments)
+    return in_batches(map_batch(function, batched_arguments), batch_size)
+
+
+def in_batches(
+    mapped: Callable[..., Any], batch_size: int
+) -> Callable[..., Any]:
+    """`batched` for what `map_batch` or `map_loop` returned."""
 
     def run(constants: Any, *arrays: np.ndarray) -> Any:
         count = len(arrays[0])

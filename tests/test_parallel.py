@@ -227,3 +227,22 @@ def test_a_failure_of_the_main_process_is_everyones(monkeypatch):
         with pytest.raises(TypeError):
             parallel.on_main(object)
         assert parallel.on_main(lambda: 3) == 3
+
+
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_a_loop_ends_where_its_steps_lead(monkeypatch, backend):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    run = parallel.map_loop(
+        lambda k, x, y: {"x": x, "y": y, "round": jnp.zeros((), jnp.int32)},
+        lambda k, carry: {
+            "x": k["factor"] * carry["x"] + carry["y"],
+            "y": carry["y"],
+            "round": carry["round"] + 1,
+        },
+        steps=3,
+        batched_arguments=2,
+    )
+    x, y = np.arange(10.0, dtype=np.float32).reshape(5, 2), np.ones((5, 2))
+    end = run({"factor": jnp.float32(2)}, x, y.astype(np.float32))
+    np.testing.assert_array_equal(end["x"], 8 * x + 7)
+    np.testing.assert_array_equal(end["round"], [3, 3])

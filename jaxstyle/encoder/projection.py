@@ -34,6 +34,7 @@ _WARM_UP, _RAMP_DOWN = 0.05, 0.25
 _TOGETHER = 4
 
 Constants = Mapping[str, Any]
+Carry = dict[str, Any]
 
 
 @struct.dataclass
@@ -77,8 +78,11 @@ class Projector:
             "noise": codec.noise,
             "w_spread": w_spread,
         }
-        self._project = parallel.batched(
-            all_steps(config), _TOGETHER * jax.local_device_count(), 2
+        # The last round only judges what the last step made.
+        rounds = config.project.steps + 1
+        self._project = parallel.in_batches(
+            parallel.map_loop(*begin_and_step(config), rounds, 2),
+            _TOGETHER * jax.local_device_count(),
         )
 
     def __call__(self, images: np.ndarray, codes: np.ndarray) -> Projection:
@@ -87,9 +91,10 @@ class Projector:
         Each image's result is its own, to the last bit on a CPU: it depends
         neither on its neighbours and their number nor on that of devices.
         """
-        return self._project(
+        end = self._project(
             self._constants, images, in_space(self._config, codes)
         )
+        return end["best"].replace(losses=end["curve"])
 
 
 def in_space(config: Config, codes: np.ndarray) -> np.ndarray:
@@ -104,53 +109,68 @@ def in_space(config: Config, codes: np.ndarray) -> np.ndarray:
     return np.broadcast_to(codes, (len(codes), rows, codes.shape[2]))
 
 
-def all_steps(
+def begin_and_step(
     config: Config,
-) -> Callable[[Constants, jax.Array, jax.Array], Projection]:
-    """The whole optimisation of a batch as one pure function.
+) -> tuple[Callable[..., Carry], Callable[[Constants, Carry], Carry]]:
+    """The optimisation of a batch as two pure functions.
 
     The loss is a sum over images and Adam works element by element, so
     images do not touch each other.
 
     Returns:
-      `run(constants, images [B, R, R, C], start [B, rows, w_dim])`, with
-      G's and D's parameters, the fixed noise and W's spread as constants.
+      `begin(constants, images [B, R, R, C], start [B, rows, w_dim])` and
+      `step(constants, carry)`, with G's and D's parameters, the fixed noise
+      and W's spread as constants. A carry's "best" is the `Projection` of
+      least loss, without its history, which is "curve".
     """
     settings = config.project
     adam = optax.adam(learning_rate(settings))
     layers = noise.optimised_layers(config)
     judge = _Judge(config)
 
-    def run(
+    def begin(
         constants: Constants, images: jax.Array, start: jax.Array
-    ) -> Projection:
-        targets = judge.features(constants, images)
+    ) -> Carry:
+        maps = noise.start(constants["noise"], layers, len(images))
+        free = {"offset": jnp.zeros_like(start), "noise": maps}
+        worst = jnp.full(len(images), jnp.inf, start.dtype)
+        return {
+            "images": images,
+            "targets": judge.features(constants, images),
+            "start": start,
+            "free": free,
+            "moments": adam.init(free),
+            "best": Projection(start, maps, images, worst),
+            "curve": jnp.zeros((len(images), settings.steps + 1), start.dtype),
+            "round": jnp.zeros((), jnp.int32),
+        }
 
+    def step(constants: Constants, carry: Carry) -> Carry:
         def loss(free: Any) -> tuple[jax.Array, Projection]:
-            now = judge(constants, images, targets, start, free)
+            now = judge(
+                constants,
+                carry["images"],
+                carry["targets"],
+                carry["start"],
+                free,
+            )
             return jnp.sum(now.losses), now
 
-        def step(carry: Any, _: None) -> tuple[Any, jax.Array]:
-            free, moments, best = carry
-            grads, now = jax.grad(loss, has_aux=True)(free)
-            free, moments = optimisation.update(adam, grads, moments, free)
-            white = jax.tree.map(noise.normalised, free["noise"])
-            carry = free | {"noise": white}, moments, _better(now, best)
-            return carry, now.losses
-
-        free = {
-            "offset": jnp.zeros_like(start),
-            "noise": noise.start(constants["noise"], layers, len(images)),
-        }
-        worst = jnp.full(len(images), jnp.inf, start.dtype)
-        best = Projection(start, free["noise"], images, worst)
-        # The last round only judges what the last step made.
-        (_, _, best), curve = jax.lax.scan(
-            step, (free, adam.init(free), best), length=settings.steps + 1
+        grads, now = jax.grad(loss, has_aux=True)(carry["free"])
+        free, moments = optimisation.update(
+            adam, grads, carry["moments"], carry["free"]
         )
-        return best.replace(losses=curve.T)
+        white = jax.tree.map(noise.normalised, free["noise"])
+        return {
+            **carry,
+            "free": free | {"noise": white},
+            "moments": moments,
+            "best": _better(now, carry["best"]),
+            "curve": carry["curve"].at[:, carry["round"]].set(now.losses),
+            "round": carry["round"] + 1,
+        }
 
-    return run
+    return begin, step
 
 
 def learning_rate(settings: ProjectConfig) -> optax.Schedule:
@@ -189,7 +209,7 @@ class _Judge:
         """Where `free` has come, with losses [B].
 
         Args:
-          constants: of `all_steps`.
+          constants: of `begin_and_step`.
           images: [B, R, R, C] in [-1, 1].
           targets: their features.
           start: [B, rows, w_dim].
