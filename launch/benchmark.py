@@ -33,7 +33,7 @@ flags.register_validator(
 
 
 def main(argv: list[str]) -> None:
-    """Runs the suites and writes their record."""
+    """Runs the suites and writes their record, anew after each."""
     if len(argv) > 1:
         raise app.UsageError(f"{argv[1]!r} is not a flag")
     absl_logging.use_absl_handler()
@@ -47,7 +47,11 @@ def main(argv: list[str]) -> None:
     output = Path(_OUTPUT.value)
     if not output.absolute().parent.is_dir():
         raise app.UsageError(f"output = {output}: its folder does not exist")
-    workdir.write_json(output, suites.record(_SUITE.value, settings))
+    suites.run(
+        _SUITE.value,
+        settings,
+        lambda record: workdir.write_json(output, record),
+    )
     logging.info("wrote %s", output)
 
 

@@ -36,12 +36,18 @@ SUITES: dict[str, Callable[[Settings], list[dict[str, Any]]]] = {
 DEFAULT = tuple(name for name in SUITES if name != "gpu256")
 
 
-def record(names: Sequence[str], settings: Settings) -> dict[str, Any]:
-    """Runs suites one after the other.
+def run(
+    names: Sequence[str],
+    settings: Settings,
+    save: Callable[[dict[str, Any]], None],
+) -> None:
+    """Runs suites one after the other, and saves the record after each.
 
-    Returns:
-      JSON values: the machine, versions, commit, command, date, settings,
-      seconds of each suite, and all rows.
+    Args:
+      names: of the suites.
+      settings: sizes.
+      save: is given JSON values: the machine, versions, commit, command,
+        date, settings, seconds of each suite so far, and all rows.
 
     Raises:
       ValueError: if a suite is unknown or named twice.
@@ -67,4 +73,4 @@ def record(names: Sequence[str], settings: Settings) -> dict[str, Any]:
         rows += SUITES[name](settings)
         seconds[name] = time.monotonic() - start
         logging.info("suite %s took %s", name, run_log.clock(seconds[name]))
-    return told | {"seconds": seconds, "rows": rows}
+        save(told | {"seconds": seconds, "rows": rows})

@@ -324,7 +324,9 @@ def test_a_record_tells_what_it_stems_from(monkeypatch):
     monkeypatch.setattr(
         suites, "SUITES", {"made": lambda settings: [{"batch": settings.batch}]}
     )
-    told = json.loads(json.dumps(suites.record(["made"], SETTINGS)))
+    saved: list = []
+    suites.run(["made"], SETTINGS, saved.append)
+    (told,) = json.loads(json.dumps(saved))
     assert told["rows"] == [{"batch": 8}]
     assert told["settings"]["resolutions"] == [8]
     assert told["machine"]["cores"] == machine.cores()
@@ -337,4 +339,4 @@ def test_a_record_tells_what_it_stems_from(monkeypatch):
 @pytest.mark.parametrize("names", [["nothing"], ["steps", "steps"]])
 def test_suites_are_named_once_each(names):
     with pytest.raises(ValueError, match="name each once"):
-        suites.record(names, SETTINGS)
+        suites.run(names, SETTINGS, print)
