@@ -126,8 +126,18 @@ class Stage:
 def stage(config: config_lib.Config, workdir: str | Path, name: str) -> Stage:
     """The folder of stage `name`, which need not exist yet."""
     values = config_lib.as_dict(config)
-    depends = {key: values[key] for key in (*_SECTIONS[name], "name", "seed")}
+    sections = (*_sections(config, name), "name", "seed")
+    depends = {key: values[key] for key in sections}
     return Stage(name, Path(workdir).absolute() / name, depends)
+
+
+def _sections(config: config_lib.Config, name: str) -> tuple[str, ...]:
+    sections = _SECTIONS[name]
+    if name == "encoder" and config.encoder.predictor_weight:
+        sections += ("classifier", "predictor")
+    if "walk" in sections and config.walk.project:
+        sections += ("project",)
+    return sections
 
 
 def begin(config: config_lib.Config, workdir: str | Path, name: str) -> Stage:
@@ -267,6 +277,8 @@ def _require_inputs(
 ) -> None:
     needs = _NEEDS.get(name, ())
     uses_f = name in ("direction", "render", "render_images", "evaluation")
+    uses_f |= name == "encoder" and config.encoder.predictor_weight > 0
+    uses_f |= name == "project" and config.project.predictor_weight > 0
     if uses_f and config.predictor.kind == "checkpoint":
         needs = (*needs, "classifier")
     for needed in needs:

@@ -334,3 +334,20 @@ def test_the_digest_follows_the_values_not_their_order():
     values["gan"]["r1_gamma"] = 1.5
     assert config_lib.digest(values) != digest
     assert re.fullmatch("[0-9a-f]{16}", digest)
+
+
+@pytest.mark.parametrize("section", ["encoder", "project"])
+def test_gradients_need_the_built_in_predictor(section):
+    config = Config()
+    getattr(config, section).predictor_weight = 1.0
+    assert config_lib.validated(config) == config
+    config.predictor.kind, config.predictor.target = "callable", "a:b"
+    with pytest.raises(ConfigError, match=f"{section}.predictor_weight = 1.0"):
+        config_lib.validated(config)
+
+
+def test_walks_do_not_begin_at_projected_noise():
+    config = Config()
+    config.project.noise_weight, config.walk.project = 1.0, True
+    with pytest.raises(ConfigError, match=r"project\.noise_weight = 1"):
+        config_lib.validated(config)

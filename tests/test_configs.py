@@ -46,10 +46,12 @@ def test_networks_fit_the_images(name, variant):
     encoder = encoder_networks.encoder(config)
     images = jax.ShapeDtypeStruct((2, side, side, channels), np.float32)
     w = jax.ShapeDtypeStruct((config.gan.w_dim,), np.float32)
+    before = jax.ShapeDtypeStruct((2, encoder.rows, *w.shape), np.float32)
     codes, _ = jax.eval_shape(
-        encoder.init_with_output, jax.random.PRNGKey(0), images, w, w
+        encoder.init_with_output,
+        *(jax.random.PRNGKey(0), images, images, before, w),
     )
-    assert codes.shape == (2, encoder.rows, config.gan.w_dim)
+    assert codes.shape == before.shape
 
 
 @pytest.mark.parametrize("name", ["ihc", "chest_xray", "knee"])

@@ -261,3 +261,30 @@ def test_a_missing_input_stops_all_processes(tmp_path, monkeypatch):
         pytest.raises(parallel.MainProcessError, match=r"launch\.prepare_data"),
     ):
         workdir.begin(Config(), tmp_path, "gan")
+
+
+def test_what_looks_at_f_depends_on_it(tmp_path):
+    """E only where its loss does, walks on projections only if they begin
+    there."""
+    config = Config()
+    names = ("data", "classifier", "gan", "encoder", "direction", "render")
+    for looks in (False, True):
+        config.encoder.predictor_weight = float(looks)
+        config.walk.project = looks
+        root = tmp_path / str(looks)
+        _finished(config, root, *names)
+        config.classifier.epochs += 1
+        assert workdir.is_complete(config, root, "encoder") != looks
+        config.classifier.epochs -= 1
+        config.project.steps += 1
+        assert workdir.is_complete(config, root, "encoder")
+        assert workdir.is_complete(config, root, "direction")
+        assert workdir.is_complete(config, root, "render") != looks
+
+
+def test_an_encoder_that_looks_at_f_needs_it(tmp_path):
+    config = Config()
+    config.encoder.predictor_weight = 1.0
+    _finished(config, tmp_path, "data", "gan")
+    with pytest.raises(workdir.WorkdirError, match="train_classifier"):
+        workdir.begin(config, tmp_path, "encoder")

@@ -80,6 +80,7 @@ class Config:
             "use at least data.resolution, or the finest layers have no "
             "channels",
         )
+        self._check_gradients()
         operations = self.gan.augmentations(self.data.channels)
         require(
             self.gan.augment == "none" or len(operations) > 0,
@@ -87,6 +88,23 @@ class Config:
             self.gan.augment_allow,
             f"allow at least one operation of gan.augment = "
             f"{self.gan.augment!r}",
+        )
+
+    def _check_gradients(self) -> None:
+        for name in ("encoder", "project"):
+            weight = getattr(self, name).predictor_weight
+            require(
+                weight == 0 or self.predictor.kind == "checkpoint",
+                f"{name}.predictor_weight",
+                weight,
+                "no gradient flows through this predictor: use 0, or the "
+                "built-in one (predictor.kind = 'checkpoint')",
+            )
+        require(
+            not self.walk.project or self.project.noise_weight == 0,
+            "project.noise_weight",
+            self.project.noise_weight,
+            "walks are rendered under the fixed noise: use 0 with walk.project",
         )
 
 

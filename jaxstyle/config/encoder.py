@@ -18,6 +18,8 @@ class EncoderConfig:
       space: "w" (one code for all layers) or "w_plus" (one for each).
       widths: channels of each stage of its ResNet.
       blocks: residual blocks in each stage.
+      refinements: further passes, in which E sees its reconstruction beside
+        the image and mends its code (arXiv:2104.02699).
       batch_size: global batch.
       kimg: thousands of synthetic pairs to train on.
       adapt_kimg: thousands of real images of the adaptation that follows.
@@ -26,6 +28,9 @@ class EncoderConfig:
       latent_weight: weight of the latent loss.
       image_weight: weight of the image loss.
       feature_weight: weight of the loss on the discriminator's features.
+      predictor_weight: weight of the difference between f's answers to image
+        and reconstruction. It asks for the built-in predictor, as gradients
+        flow through f, and binds E to it; 0 leaves f out.
       synthetic_psi: truncation of the synthetic pairs.
       checkpoint_kimg: thousands of images between checkpoints.
     """
@@ -33,6 +38,7 @@ class EncoderConfig:
     space: str = "w"
     widths: tuple[int, ...] = (32, 64, 128)
     blocks: int = 1
+    refinements: int = 0
     batch_size: int = 32
     kimg: float = 100.0
     adapt_kimg: float = 20.0
@@ -41,6 +47,7 @@ class EncoderConfig:
     latent_weight: float = 1.0
     image_weight: float = 1.0
     feature_weight: float = 1.0
+    predictor_weight: float = 0.0
     synthetic_psi: float = 1.0
     checkpoint_kimg: float = 10.0
 
@@ -58,6 +65,12 @@ class EncoderConfig:
             *("blocks", "batch_size", "kimg", "learning_rate"),
             *("adapt_learning_rate", "checkpoint_kimg"),
         )
+        require_natural(
+            "encoder",
+            self,
+            *("refinements", "latent_weight", "image_weight"),
+            *("feature_weight", "predictor_weight"),
+        )
 
 
 @dataclass
@@ -72,6 +85,8 @@ class ProjectConfig:
       feature_weight: weight of the distance in D's features.
       latent_weight: weight of the squared distance of the code from E(x),
         in units of W's variance.
+      predictor_weight: weight of the difference between f's answers to the
+        image and to what is found, as `encoder.predictor_weight`.
       noise_weight: weight of the noise regularisation (the paper's is 1e5,
         for 1,000 steps; 10 keeps maps white in 100); 0 keeps the fixed
         noise, so that the code alone explains the image.
@@ -89,6 +104,7 @@ class ProjectConfig:
     image_weight: float = 1.0
     feature_weight: float = 1.0
     latent_weight: float = 0.1
+    predictor_weight: float = 0.0
     noise_weight: float = 0.0
     batch_size: int = 16
     split: str = "test"
@@ -114,7 +130,7 @@ class ProjectConfig:
             "project",
             self,
             *("image_weight", "feature_weight", "latent_weight"),
-            *("noise_weight", "limit"),
+            *("predictor_weight", "noise_weight", "limit"),
         )
         require(
             self.image_weight + self.feature_weight > 0,

@@ -75,6 +75,8 @@ class WalkConfig:
       images: renders these instead of the split: a folder, searched with
         its subfolders, or a text file that lists one image file a line.
       limit: most images rendered; 0 renders all.
+      project: start walks at codes optimised for each image, as `project`
+        says, instead of at E(x): slower by its steps, closer to the image.
       writer_threads: threads that write files.
     """
 
@@ -94,6 +96,7 @@ class WalkConfig:
     split: str = "test"
     images: str = ""
     limit: int = 0
+    project: bool = False
     writer_threads: int = 4
 
     def __post_init__(self) -> None:
@@ -123,11 +126,30 @@ class EvaluationConfig:
       samples: generated images for the distribution metrics.
       neighbours: k of precision and recall.
       bootstraps: resamples for intervals.
+      cout_steps: portions in which COUT replaces an image's pixels; the
+        classifier sees one more image than that, twice an image.
+      frechet_images: fewest images of a class, real ones and counterfactuals
+        each, for a Frechet distance between them; with fewer it is noise.
     """
 
     samples: int = 2000
     neighbours: int = 3
     bootstraps: int = 1000
+    cout_steps: int = 50
+    frechet_images: int = 30
+
+    def __post_init__(self) -> None:
+        require_positive(
+            "evaluation",
+            self,
+            *("samples", "neighbours", "bootstraps", "cout_steps"),
+        )
+        require(
+            self.frechet_images >= 4,
+            "evaluation.frechet_images",
+            self.frechet_images,
+            "use 4 or more: each half needs a covariance",
+        )
 
 
 @dataclass

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxstyle import parallel
 from jaxstyle.config import Config
-from jaxstyle.encoder import losses, networks
+from jaxstyle.encoder import losses, networks, refinement
 from jaxstyle.stylegan2 import networks as gan_networks
 
 
@@ -39,17 +39,23 @@ class Codec:
         discriminator = networks.feature_network(config)
         network = networks.encoder(config)
 
-        def encode(trained: Any, images: jax.Array) -> Any:
-            return network.apply(
-                trained["params"],
-                images,
-                trained["w_mean"],
-                trained["w_spread"],
-            )
-
         def decode(constants: Any, codes: jax.Array) -> Any:
             params, noise = constants
             return generator.apply(params, codes, noise, method="render")
+
+        def encode(constants: Any, images: jax.Array) -> jax.Array:
+            trained, *of_generator = constants
+            found = refinement.passes(
+                lambda *present: network.apply(  # type: ignore[arg-type,return-value]
+                    trained["params"], *present, trained["w_spread"]
+                ),
+                lambda codes: decode(of_generator, codes),
+                images,
+                trained["w_mean"],
+                network.rows,
+                1 + config.encoder.refinements,
+            )
+            return found[-1][0]
 
         def distance(params: Any, a: jax.Array, b: jax.Array) -> jax.Array:
             return losses.feature_distance(
@@ -68,7 +74,9 @@ class Codec:
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """E: [N, R, R, C] in [-1, 1] -> [N, rows, w_dim], rows 1 or L."""
-        return self._encode(self._trained, images)
+        return self._encode(
+            (self._trained, self.gan["g_ema"], self.noise), images
+        )
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """G: codes [N, 1 or L, w_dim] -> images [N, R, R, C], ~[-1, 1]."""

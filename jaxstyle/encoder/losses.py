@@ -50,6 +50,24 @@ def feature_distance(
     )
 
 
+def predictor_distance(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    """Kullback-Leibler divergence of f's answers, in nats: [B].
+
+    Args:
+      logits: f's of reconstructions, [B].
+      targets: f's of the images themselves, [B].
+    """
+    p = jax.nn.sigmoid(targets)
+    cross = jax.nn.softplus(logits) - p * logits
+    entropy = jax.nn.softplus(targets) - p * targets
+    return cross - entropy
+
+
+def predictor_loss(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    """Mean of `predictor_distance` over the batch."""
+    return jnp.mean(predictor_distance(logits, targets))
+
+
 def _share(a: jax.Array, b: jax.Array) -> jax.Array:
     axes = (1, 2, 3)
     return jnp.mean((a - b) ** 2, axes) / (jnp.mean(b**2, axes) + 1e-8)

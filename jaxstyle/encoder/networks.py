@@ -14,8 +14,9 @@ from jaxstyle.stylegan2 import networks as gan_networks
 class Encoder(nn.Module):
     """ResNet trunk and one linear head.
 
-    The head's output is in units of W's own spread around its mean, so
-    that all latent dimensions start at the right scale.
+    The head's output is in units of W's own spread, so that all latent
+    dimensions start at the right scale. It is added to the present code (see
+    `refinement`).
 
     Attributes:
       widths: channels of each stage; the last map should be about 4x4.
@@ -31,25 +32,31 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(
-        self, images: jax.Array, w_mean: jax.Array, w_spread: jax.Array
+        self,
+        images: jax.Array,
+        shown: jax.Array,
+        codes: jax.Array,
+        w_spread: jax.Array,
     ) -> jax.Array:
-        """Encodes images.
+        """Mends codes.
 
         Args:
           images: [B, R, R, C] in [-1, 1].
-          w_mean: [w_dim], mean of W.
+          shown: likewise, G's renderings of the present codes.
+          codes: the present codes, [B, rows, w_dim].
           w_spread: [w_dim], standard deviation of W.
 
         Returns:
           Codes [B, rows, w_dim].
         """
-        x = ResNet(self.widths, self.blocks, name="trunk")(images)
+        x = jnp.concatenate([images, shown], axis=-1)
+        x = ResNet(self.widths, self.blocks, name="trunk")(x)
         # Flattened, not averaged: a code holds where things are, too.
         x = x.reshape(x.shape[0], -1)
         small = nn.initializers.variance_scaling(0.1, "fan_in", "normal")
         x = nn.Dense(self.rows * self.w_dim, kernel_init=small, name="head")(x)
         x = x.reshape(x.shape[0], self.rows, self.w_dim)
-        return w_mean[None, None] + w_spread[None, None] * x
+        return codes + w_spread[None, None] * x
 
 
 def encoder(config: Config) -> Encoder:

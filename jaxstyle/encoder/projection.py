@@ -10,7 +10,8 @@ Codes move in units of W's spread, so that one learning rate fits every
 dimension, and fits the noise maps, whose variance is one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ import numpy as np
 import optax
 from flax import struct
 
-from jaxstyle import optimisation, parallel
+from jaxstyle import optimisation, parallel, predictors, run_log
 from jaxstyle.config import Config, ProjectConfig
 from jaxstyle.encoder import losses, networks, noise
 from jaxstyle.encoder.codec import Codec
@@ -63,13 +64,18 @@ class Projector:
       config: `config.project`, and the networks.
       codec: the trained networks.
       w_spread: [w_dim], standard deviation of W.
+      f: `predictors.parameters`, where project.predictor_weight asks for it.
 
     Raises:
       ConfigError: if noise is to be optimised that G does not have.
     """
 
     def __init__(
-        self, config: Config, codec: Codec, w_spread: np.ndarray
+        self,
+        config: Config,
+        codec: Codec,
+        w_spread: np.ndarray,
+        f: Any = None,
     ) -> None:
         self._config = config
         self._constants = {
@@ -77,6 +83,7 @@ class Projector:
             "d": codec.gan["d_params"],
             "noise": codec.noise,
             "w_spread": w_spread,
+            "f": f,
         }
         # The last round only judges what the last step made.
         rounds = config.project.steps + 1
@@ -95,6 +102,32 @@ class Projector:
             self._constants, images, in_space(self._config, codes)
         )
         return end["best"].replace(losses=end["curve"])
+
+
+def load(config: Config, root: str | Path, codec: Codec) -> Projector:
+    """A projector, with f of the run in `root` where `config` asks for it.
+
+    Raises:
+      WorkdirError: if f is asked for and not trained.
+    """
+    asked = config.project.predictor_weight > 0
+    f = predictors.parameters(config, root) if asked else None
+    return Projector(config, codec, codec.w_spread, f)
+
+
+def require_finite(ids: Sequence[str], losses: np.ndarray) -> None:
+    """Refuses losses [N, steps + 1] that are no numbers.
+
+    Raises:
+      run_log.NonFiniteError: naming the image.
+    """
+    for image_id, curve in zip(ids, losses, strict=True):
+        if not np.all(np.isfinite(curve)):
+            step = int(np.argmin(np.isfinite(curve)))
+            raise run_log.NonFiniteError(
+                f"the loss of image {image_id} is {curve[step]} after "
+                f"{step} steps; lower project.learning_rate"
+            )
 
 
 def in_space(config: Config, codes: np.ndarray) -> np.ndarray:
@@ -197,6 +230,7 @@ class _Judge:
         self._weights = config.project
         self._generator = gan_networks.generator(config)
         self._discriminator = networks.feature_network(config)
+        self._predictor = predictors.network(config)
 
     def __call__(
         self,
@@ -230,6 +264,11 @@ class _Judge:
         total += weights.feature_weight * losses.feature_distance(
             self.features(constants, rendered), targets
         )
+        if weights.predictor_weight:
+            total += weights.predictor_weight * losses.predictor_distance(
+                self._predictor(constants["f"], rendered),
+                self._predictor(constants["f"], images),
+            )
         total += weights.latent_weight * jnp.mean(free["offset"] ** 2, (1, 2))
         if free["noise"]:
             total += weights.noise_weight * noise.correlation(

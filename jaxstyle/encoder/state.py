@@ -46,6 +46,8 @@ class Fixed:
       w_avg: [w_dim], the generator's own average, for truncation.
       w_mean: [w_dim], mean of W.
       w_spread: [w_dim], standard deviation of W.
+      f: a differentiable predictor's parameters, or None where E is not to
+        look at it.
     """
 
     g_params: Any
@@ -54,6 +56,7 @@ class Fixed:
     w_avg: jax.Array
     w_mean: jax.Array
     w_spread: jax.Array
+    f: Any = None
 
 
 def optimiser(
@@ -76,9 +79,19 @@ def optimiser(
 
 
 def create(
-    config: Config, gan: dict[str, Any], adam: optax.GradientTransformation
+    config: Config,
+    gan: dict[str, Any],
+    adam: optax.GradientTransformation,
+    f: Any = None,
 ) -> EncoderState:
-    """The state before the first step; `gan` as `stylegan2.train.load`s it."""
+    """The state before the first step.
+
+    Args:
+      config: the networks.
+      gan: as `stylegan2.exports.load` gives it.
+      adam: the optimiser.
+      f: parameters of `predictors.differentiable`, where E looks at it.
+    """
     key = rng.named(jax.random.PRNGKey(config.seed), "encoder")
     generator = gan_networks.generator(config)
     z = jax.random.normal(
@@ -94,8 +107,10 @@ def create(
     )
     side = config.data.resolution
     images = jnp.zeros((1, side, side, config.data.channels))
-    params = jax.jit(networks.encoder(config).init)(
-        rng.named(key, "init"), images, w_mean, w_spread
+    network = networks.encoder(config)
+    codes = jnp.zeros((1, network.rows, config.gan.w_dim))
+    params = jax.jit(network.init)(
+        rng.named(key, "init"), images, images, codes, w_spread
     )
     return EncoderState(
         step=jnp.zeros((), jnp.int32),
@@ -111,5 +126,6 @@ def create(
             w_avg=gan["w_avg"],
             w_mean=w_mean,
             w_spread=w_spread,
+            f=f,
         ),
     )

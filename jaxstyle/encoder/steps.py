@@ -4,19 +4,21 @@ Schutte et al. 2021 (arXiv:2101.07563, section 2) train E on pairs
 (w, G(w)); images, and the features of the f-independent discriminator, keep
 what the latent error alone would blur. The adaptation closes the gap to
 real images, which have no known code, by the image terms only, while pairs
-keep the codes inside W.
+keep the codes inside W. Where f is differentiable and asked for, its answers
+to image and reconstruction are drawn together, too. All passes of the
+refinement weigh the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from jaxstyle import optimisation, parallel, rng
+from jaxstyle import optimisation, parallel, predictors, rng
 from jaxstyle.config import Config
-from jaxstyle.encoder import losses, networks
+from jaxstyle.encoder import losses, networks, refinement
 from jaxstyle.encoder.state import EncoderState, Fixed
 from jaxstyle.stylegan2 import networks as gan_networks
 
@@ -44,16 +46,28 @@ def train_step(
       `step(state, images [B, R, R, C]) -> state, metrics`.
     """
     weights = config.encoder
-    encoder = networks.encoder(config)
     model = _Frozen(config)
+    terms = {
+        "latent": weights.latent_weight,
+        "image": weights.image_weight,
+        "feature": weights.feature_weight,
+        "predictor": weights.predictor_weight,
+    }
 
     def image_terms(
-        codes: jax.Array, images: jax.Array, fixed: Fixed
-    ) -> tuple[jax.Array, jax.Array]:
-        rendered = model.render(fixed, codes)
-        return losses.image_loss(rendered, images), losses.feature_loss(
-            model.features(fixed, rendered), model.features(fixed, images)
-        )
+        rendered: jax.Array, images: jax.Array, fixed: Fixed
+    ) -> dict[str, jax.Array]:
+        found = {
+            "image": losses.image_loss(rendered, images),
+            "feature": losses.feature_loss(
+                model.features(fixed, rendered), model.features(fixed, images)
+            ),
+        }
+        if weights.predictor_weight:
+            found["predictor"] = losses.predictor_loss(
+                model.judge(fixed, rendered), model.judge(fixed, images)
+            )
+        return found
 
     def step(state: EncoderState, real: jax.Array) -> tuple[EncoderState, Any]:
         fixed = state.fixed
@@ -65,23 +79,20 @@ def train_step(
         pairs = model.render(fixed, w)
 
         def loss(params: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-            def encode(images: jax.Array) -> Any:
-                return encoder.apply(
-                    params, images, fixed.w_mean, fixed.w_spread
-                )
-
-            codes = encode(pairs)
-            latent = losses.latent_loss(codes, w, fixed.w_spread)
-            image, feature = image_terms(codes, pairs, fixed)
-            metrics = {"latent": latent, "image": image, "feature": feature}
-            total = weights.latent_weight * latent
-            total = total + weights.image_weight * image
-            total = total + weights.feature_weight * feature
+            metrics = _means(
+                {"latent": losses.latent_loss(codes, w, fixed.w_spread)}
+                | image_terms(rendered, pairs, fixed)
+                for codes, rendered in model.invert(fixed, params, pairs)
+            )
             if adapt:
-                image, feature = image_terms(encode(real), real, fixed)
-                metrics |= {"real_image": image, "real_feature": feature}
-                total = total + weights.image_weight * image
-                total = total + weights.feature_weight * feature
+                real_terms = _means(
+                    image_terms(rendered, real, fixed)
+                    for _, rendered in model.invert(fixed, params, real)
+                )
+                metrics |= {f"real_{k}": v for k, v in real_terms.items()}
+            total = jnp.zeros(())
+            for name, value in metrics.items():
+                total += terms[name.removeprefix("real_")] * value
             return total, metrics | {"loss": total}
 
         grads, metrics = jax.grad(loss, has_aux=True)(state.params)
@@ -94,10 +105,22 @@ def train_step(
     return step
 
 
+def _means(passes: Iterable[dict[str, jax.Array]]) -> dict[str, jax.Array]:
+    """Each term's mean over the passes of the refinement."""
+    found = list(passes)
+    return {
+        name: jnp.mean(jnp.stack([one[name] for one in found]))
+        for name in found[0]
+    }
+
+
 class _Frozen:
-    """The trained GAN as functions of the state's fixed part."""
+    """All networks as functions of the state's fixed part."""
 
     def __init__(self, config: Config) -> None:
+        self._encoder = networks.encoder(config)
+        self._passes = 1 + config.encoder.refinements
+        self._predictor = predictors.network(config)
         self._generator = gan_networks.generator(config)
         self._discriminator = networks.feature_network(config)
         self._psi = config.encoder.synthetic_psi
@@ -112,6 +135,25 @@ class _Frozen:
         return self._generator.apply(  # type: ignore[return-value]
             fixed.g_params, codes, fixed.noise, method="render"
         )
+
+    def invert(
+        self, fixed: Fixed, params: Any, images: jax.Array
+    ) -> list[tuple[jax.Array, jax.Array]]:
+        """Codes and renderings after each pass of E."""
+        return refinement.passes(
+            lambda *present: self._encoder.apply(  # type: ignore[arg-type,return-value]
+                params, *present, fixed.w_spread
+            ),
+            lambda codes: self.render(fixed, codes),
+            images,
+            fixed.w_mean,
+            self._encoder.rows,
+            self._passes,
+        )
+
+    def judge(self, fixed: Fixed, images: jax.Array) -> jax.Array:
+        """f's logits [B]."""
+        return self._predictor(fixed.f, images)
 
     def features(self, fixed: Fixed, images: jax.Array) -> list[jax.Array]:
         judged: Any = self._discriminator.apply(fixed.d_params, images)
@@ -134,11 +176,9 @@ def held_out_error(
     )
     w = model.map(fixed, z, labels)
     images = model.render(fixed, w)
-    codes = networks.encoder(config).apply(
-        state.params, images, fixed.w_mean, fixed.w_spread
-    )
-    error = losses.latent_loss(codes, w, fixed.w_spread)  # type: ignore[arg-type]
-    offset = jnp.mean(codes, axis=1) - fixed.w_mean[None]  # type: ignore[arg-type]
+    codes, rendered = model.invert(fixed, state.params, images)[-1]
+    error = losses.latent_loss(codes, w, fixed.w_spread)
+    offset = jnp.mean(codes, axis=1) - fixed.w_mean[None]
     truth = w - fixed.w_mean[None]
     cosine = jnp.sum(offset * truth, axis=1) / (
         jnp.linalg.norm(offset, axis=1) * jnp.linalg.norm(truth, axis=1) + 1e-8
@@ -146,5 +186,5 @@ def held_out_error(
     return {
         "latent_mse": error,
         "latent_cosine": jnp.mean(cosine),
-        "image_l1": losses.image_loss(model.render(fixed, codes), images),  # type: ignore[arg-type]
+        "image_l1": losses.image_loss(rendered, images),
     }

@@ -57,7 +57,14 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         config, root, "train", batch, config.seed + 1
     )
     adam = state_lib.optimiser(config, synthetic, adapt)
-    state = state_lib.create(config, exports.load(config, root), adam)
+    state = state_lib.create(
+        config,
+        exports.load(config, root),
+        adam,
+        predictors.parameters(config, root)
+        if encoder.predictor_weight
+        else None,
+    )
     fixed = state.fixed  # never changes, so it is not saved either
     state = saver.restore_latest(_without_fixed(state), batches)
     state = parallel.replicated(state.replace(fixed=fixed))

@@ -25,6 +25,7 @@ IMAGE_FIELDS = (
     "target",
     "predictor_original",
     "predictor_reconstruction",
+    "reconstruction_gap",
     "decision",
     "asked",
     "flipped",

@@ -75,9 +75,7 @@ class Examiner:
     def __init__(self, config: Config, root: str | Path) -> None:
         self._config = config
         self._codec = encoder_train.load(config, root)
-        self._project = projection.Projector(
-            config, self._codec, self._codec.w_spread
-        )
+        self._project = projection.load(config, root, self._codec)
         self._predictor = encoder_train.predictor_if_trained(config, root)
         self.columns = [
             f"{name}_{when}"
@@ -95,7 +93,7 @@ class Examiner:
         codes = self._codec.encode(images)
         before = self._codec.decode(codes)
         found = self._project(images, codes)
-        _require_finite(ids, found.losses)
+        projection.require_finite(ids, found.losses)
         numbers = self._measured(images, before, found)
         return [
             project_files.Projected(
@@ -167,13 +165,3 @@ def _as_walked(config: Config) -> Config:
             limit=wanted.limit,
         ),
     )
-
-
-def _require_finite(ids: list[str], losses: np.ndarray) -> None:
-    for image_id, curve in zip(ids, losses, strict=True):
-        if not np.all(np.isfinite(curve)):
-            step = int(np.argmin(np.isfinite(curve)))
-            raise run_log.NonFiniteError(
-                f"the loss of image {image_id} is {curve[step]} after "
-                f"{step} steps; lower project.learning_rate"
-            )

@@ -20,6 +20,7 @@ from PIL import Image
 
 from jaxstyle import predictors, run_log, workdir
 from jaxstyle.config import Config
+from jaxstyle.encoder import projection
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import direction as direction_lib
 from jaxstyle.explain import manifest as manifest_lib
@@ -114,6 +115,9 @@ class Explainer:
         self._walker = walk.Walker(
             config, self._codec, self._direction, self._predictor
         )
+        self._project = None
+        if config.walk.project:
+            self._project = projection.load(config, root, self._codec)
         built_in = config.predictor.kind == "checkpoint"
         self._grad_cam = grad_cam.load(config, root) if built_in else None
 
@@ -124,7 +128,7 @@ class Explainer:
         config, direction = self._config, self._direction
         judged = predictors.probability(self._predictor, images, config)
         decided = direction_lib.decisions(config, judged)
-        codes = self._codec.encode(images)
+        codes = self._inverted(ids, images)
         lambdas = search.find_walks(
             config, direction, codes, decided, self._walker.judge
         )
@@ -153,6 +157,15 @@ class Explainer:
             for n in range(len(ids))
         ]
 
+    def _inverted(self, ids: list[str], images: np.ndarray) -> np.ndarray:
+        """Codes [N, rows, w_dim] at which the walks start."""
+        codes = self._codec.encode(images)
+        if self._project is None:
+            return codes
+        found = self._project(images, codes)
+        projection.require_finite(ids, found.losses)
+        return found.codes
+
 
 def write(
     config: Config, directory: Path, item: Rendered
@@ -160,6 +173,7 @@ def write(
     """Writes one image's files; returns its rows for the two tables."""
     folder = Path("frames") / item.image_id
     (directory / folder).mkdir(parents=True, exist_ok=True)
+    before = float(item.judged[item.reconstruction_frame])
     files = [folder / f"{k:02d}.png" for k in range(len(item.frames))]
     for frame, file in zip(item.frames, files, strict=True):
         save_png(directory / file, frame)
@@ -196,9 +210,8 @@ def write(
         "image_id": item.image_id,
         "target": item.target,
         "predictor_original": f"{item.judged_original:.6f}",
-        "predictor_reconstruction": (
-            f"{item.judged[item.reconstruction_frame]:.6f}"
-        ),
+        "predictor_reconstruction": f"{before:.6f}",
+        "reconstruction_gap": f"{abs(item.judged_original - before):.6f}",
         "decision": int(decision),
         "asked": int(not decision),
         "flipped": int(found),

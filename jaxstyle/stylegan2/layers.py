@@ -15,6 +15,9 @@ from flax import linen as nn
 
 from jaxstyle import convolution
 
+# Where the generator is applied with changed styles (see `ModulatedConv`).
+STYLES = "style_offsets"
+
 _LEAKY_GAIN = math.sqrt(2.0)
 
 
@@ -44,6 +47,13 @@ def minibatch_deviation(x: jax.Array, group: int) -> jax.Array:
     return jnp.concatenate([x, plane], axis=-1)
 
 
+def equalised(
+    kernel: jax.Array, x: jax.Array, lr_multiplier: float = 1.0
+) -> jax.Array:
+    """[I, O] of unit variance and [B, I] -> [B, O], scaled at run time."""
+    return x @ (kernel * (lr_multiplier / math.sqrt(len(kernel))))
+
+
 class Dense(nn.Module):
     """Equalised fully connected layer: [B, I] -> [B, O].
 
@@ -71,8 +81,7 @@ class Dense(nn.Module):
             nn.initializers.constant(self.bias_init / slow),
             (self.features,),
         )
-        y = x @ (kernel * (slow / math.sqrt(fan_in)))
-        return y + (bias * slow)[None]
+        return equalised(kernel, x, slow) + (bias * slow)[None]
 
 
 class ModulatedConv(nn.Module):
@@ -80,6 +89,9 @@ class ModulatedConv(nn.Module):
 
     Instead of a kernel per image, activations are scaled before and after
     one shared kernel, which is the same by linearity.
+
+    A variable "offset" [B, I] of the collection `STYLES`, if there is one, is
+    added to the styles.
 
     Attributes:
       features: output channels.
@@ -98,6 +110,8 @@ class ModulatedConv(nn.Module):
         """[B,H,W,I], [B,w_dim] -> [B,H,W,O] (or twice the size)."""
         channels, size = x.shape[-1], self.kernel_size
         style = Dense(channels, bias_init=1.0, name="affine")(w)
+        if self.has_variable(STYLES, "offset"):
+            style = style + self.get_variable(STYLES, "offset")
         kernel = self.param(
             "kernel",
             nn.initializers.normal(1.0),

@@ -59,3 +59,20 @@ def test_a_batch_is_the_mean_of_its_halves():
     whole = losses.feature_loss([a], [b])
     halves = [losses.feature_loss([a[n::2]], [b[n::2]]) for n in (0, 1)]
     np.testing.assert_allclose(whole, np.mean(halves), rtol=1e-5)
+
+
+def test_predictor_loss_is_the_divergence_of_two_coins():
+    logits, targets = _random(5) * 3, _random(5, seed=1) * 3
+    p, q = 1 / (1 + np.exp(-targets)), 1 / (1 + np.exp(-logits))
+    expected = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+    distance = losses.predictor_distance(logits, targets)
+    np.testing.assert_allclose(distance, expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        losses.predictor_loss(logits, targets), expected.mean(), rtol=1e-3
+    )
+    np.testing.assert_allclose(
+        losses.predictor_distance(targets, targets), np.zeros(5), atol=1e-6
+    )
+    # Saturated answers stay finite.
+    far = losses.predictor_distance(jnp.float32([-200]), jnp.float32([200]))
+    np.testing.assert_allclose(far, [200])

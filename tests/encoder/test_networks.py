@@ -32,18 +32,23 @@ def _statistics(width):
 def test_codes_of_each_space(space, rows):
     network = networks.encoder(_config(space))
     images = jnp.asarray(tiny.images(3))
+    shown = jnp.asarray(tiny.images(3, seed=1))
     mean, spread = _statistics(8)
+    before = jnp.broadcast_to(mean, (3, rows, 8))
     key = jax.random.PRNGKey(0)
-    params = jax.jit(network.init)(key, images, mean, spread)
+    params = jax.jit(network.init)(key, images, shown, before, spread)
     encode = jax.jit(network.apply)
-    codes = np.asarray(encode(params, images, mean, spread))
+    codes = np.asarray(encode(params, images, shown, before, spread))
     assert codes.shape == (3, rows, 8) and codes.dtype == np.float32
     # Near the mean in units of the spread at the start, and not on it.
     offset = (codes - np.asarray(mean)) / np.asarray(spread)
     assert 0.05 < offset.std() < 1
     assert np.ptp(offset, axis=0).min() > 0
-    # The head speaks in units of the spread about the mean.
-    moved = encode(params, images, mean + 1, 2 * spread)
+    # What is shown matters as much as the image.
+    other = encode(params, images, images, before, spread)
+    assert np.abs(other - codes).max() > 0.01
+    # The head speaks in units of the spread about the present codes.
+    moved = encode(params, images, shown, before + 1, 2 * spread)
     expected = np.asarray(mean) + 1 + 2 * np.asarray(spread) * offset
     np.testing.assert_allclose(moved, expected, atol=1e-5)
 
@@ -59,9 +64,9 @@ def test_256_px(space, rows):
     )
     network = networks.encoder(config)
     images = jnp.zeros((2, 256, 256, 1))
-    w = jnp.zeros(512)
-    params = jax.eval_shape(network.init, jax.random.PRNGKey(0), images, w, w)
-    codes = jax.eval_shape(network.apply, params, images, w, w)
+    given = images, images, jnp.zeros((2, rows, 512)), jnp.zeros(512)
+    params = jax.eval_shape(network.init, jax.random.PRNGKey(0), *given)
+    codes = jax.eval_shape(network.apply, params, *given)
     assert codes.shape == (2, rows, 512)
     head = params["params"]["head"]["kernel"]
     assert head.shape == (4 * 4 * 256, rows * 512)

@@ -7,6 +7,8 @@ import optax
 import pytest
 
 from jaxstyle import parallel
+from jaxstyle.classifier import networks as classifier_networks
+from jaxstyle.config import ClassifierConfig, PredictorConfig
 from jaxstyle.encoder import losses, networks, steps
 from jaxstyle.encoder import state as state_lib
 from jaxstyle.stylegan2 import exports
@@ -34,10 +36,12 @@ def _state(config, gan, adam=SGD):
     return state_lib.create(config, gan, adam)
 
 
-@pytest.mark.parametrize("adapt, space", [(False, "w"), (True, "w_plus")])
-def test_two_devices_are_one(adapt, space, gan):
+@pytest.mark.parametrize(
+    "adapt, space, refinements", [(False, "w", 0), (True, "w_plus", 1)]
+)
+def test_two_devices_are_one(adapt, space, refinements, gan):
     """Plain gradient descent, in which the gradient can be read off."""
-    config = _settings(space=space)
+    config = _settings(space=space, refinements=refinements)
     alone = _state(config, gan)
     first = jax.device_get(alone.params)
     # The step may take this one's buffers for its own.
@@ -67,9 +71,21 @@ def test_two_devices_are_one(adapt, space, gan):
     )
 
 
+def _encode(config, state, images, shown, codes):
+    return networks.encoder(config).apply(
+        state.params, images, shown, codes, state.fixed.w_spread
+    )
+
+
 def test_the_loss_is_the_weighted_sum(gan):
-    """Each term again, from the networks and outside of the step."""
-    config = _settings(latent_weight=3.0, image_weight=5.0, feature_weight=7.0)
+    """Each term again, from the networks and outside of the step.
+
+    A second pass counts as much as the first.
+    """
+    config = _settings(
+        **{"latent_weight": 3.0, "image_weight": 5.0, "feature_weight": 7.0},
+        refinements=1,
+    )
     still = optax.sgd(0.0)
     state = _state(config, gan, still)
     real = jnp.asarray(tiny.images(8))
@@ -78,28 +94,36 @@ def test_the_loss_is_the_weighted_sum(gan):
     jax.tree.map(np.testing.assert_array_equal, after.params, state.params)
 
     fixed = state.fixed
-    encoder = networks.encoder(config)
     generator = gan_networks.generator(config)
     discriminator = gan_networks.discriminator(config)
 
-    @jax.jit
-    def again(images):
-        codes = encoder.apply(
-            state.params, images, fixed.w_mean, fixed.w_spread
-        )
-        rendered = generator.apply(
+    def render(codes):
+        return generator.apply(
             fixed.g_params, codes, fixed.noise, method="render"
         )
-        return rendered, losses.feature_loss(
+
+    @jax.jit
+    def again(images, shown, codes):
+        codes = _encode(config, state, images, shown, codes)
+        rendered = render(codes)
+        feature = losses.feature_loss(
             discriminator.apply(fixed.d_params, rendered)[1],
             discriminator.apply(fixed.d_params, images)[1],
         )
+        return codes, rendered, feature
 
-    rendered, feature = again(real)
-    np.testing.assert_allclose(metrics["real_feature"], feature, rtol=1e-4)
+    mean = jnp.broadcast_to(fixed.w_mean[None, None], (8, 1, 8))
+    codes, rendered, feature = again(real, jax.jit(render)(mean), mean)
+    _, mended, mended_feature = again(real, rendered, codes)
     np.testing.assert_allclose(
-        metrics["real_image"], np.abs(rendered - real).mean(), rtol=1e-4
+        metrics["real_feature"], (feature + mended_feature) / 2, rtol=1e-4
     )
+    np.testing.assert_allclose(
+        metrics["real_image"],
+        (np.abs(rendered - real).mean() + np.abs(mended - real).mean()) / 2,
+        rtol=1e-4,
+    )
+    assert float(np.abs(mended - rendered).mean()) > 1e-4
     expected = (
         3 * metrics["latent"]
         + 5 * (metrics["image"] + metrics["real_image"])
@@ -132,12 +156,14 @@ def test_truncation_draws_the_pairs_towards_the_average(gan):
 
     @jax.jit
     def code_of_average():
-        average = gan_networks.generator(config).apply(
-            fixed.g_params, fixed.w_avg[None], fixed.noise, method="render"
+        average, mean = (
+            gan_networks.generator(config).apply(
+                fixed.g_params, w[None], fixed.noise, method="render"
+            )
+            for w in (fixed.w_avg, fixed.w_mean)
         )
-        return networks.encoder(config).apply(
-            state.params, average, fixed.w_mean, fixed.w_spread
-        )
+        start = fixed.w_mean[None, None]
+        return _encode(config, state, average, mean, start)
 
     code = code_of_average()
     expected = np.mean(((code[0, 0] - fixed.w_avg) / fixed.w_spread) ** 2)
@@ -188,10 +214,12 @@ def test_held_out_error_of_the_mean_and_of_the_truth(gan, monkeypatch):
     assert float(numbers["image_l1"]) > 0.05
 
     class Knowing:
-        """Remembers the codes that were rendered."""
+        """Remembers the codes that were rendered first."""
 
-        def apply(self, params, images, w_mean, w_spread):
-            return seen[-1][:, None]
+        rows = 1
+
+        def apply(self, params, images, shown, codes, w_spread):
+            return seen[0][:, None]
 
     seen = []
     render = steps._Frozen.render
@@ -206,3 +234,30 @@ def test_held_out_error_of_the_mean_and_of_the_truth(gan, monkeypatch):
     np.testing.assert_allclose(numbers["latent_mse"], 0, atol=1e-6)
     np.testing.assert_allclose(numbers["image_l1"], 0, atol=1e-6)
     np.testing.assert_allclose(numbers["latent_cosine"], 1, rtol=1e-4)
+
+
+def test_f_draws_the_reconstruction_to_its_own_answer():
+    """Nothing but f's term: its value, and that steps lower it."""
+    config = _settings(latent_weight=0.0, image_weight=0.0, feature_weight=0.0)
+    config.predictor = PredictorConfig()
+    config.classifier = ClassifierConfig(widths=(8,))
+    config.encoder.predictor_weight = 2.0
+    classifier = classifier_networks.create(config)
+    images = jnp.asarray(tiny.images(8))
+    f = {
+        "network": classifier.init(jax.random.PRNGKey(3), images),
+        "temperature": jnp.float32(0.05),
+    }
+    adam = optax.adam(1e-2)
+    state = state_lib.create(config, _gan(config), adam, f)
+    step = jax.jit(steps.train_step(config, adam, True))
+    told = []
+    for _ in range(15):
+        state, metrics = step(state, images)
+        told.append(metrics)
+    np.testing.assert_allclose(
+        told[0]["loss"],
+        2 * (told[0]["predictor"] + told[0]["real_predictor"]),
+        rtol=1e-5,
+    )
+    assert told[-1]["real_predictor"] < told[0]["real_predictor"] / 2

@@ -10,6 +10,7 @@ from PIL import Image
 
 from jaxstyle import workdir
 from jaxstyle.config import ConfigError, PredictorConfig, ProjectConfig
+from jaxstyle.encoder import projection
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import project, project_files, sources
 from tests import made_run
@@ -232,7 +233,7 @@ def test_a_loss_that_is_no_number_names_its_image():
     losses = np.ones((2, 5), np.float32)
     losses[1, 3:] = np.nan
     with pytest.raises(FloatingPointError, match=r"image b is nan after 3"):
-        project._require_finite(["a", "b"], losses)
+        projection.require_finite(["a", "b"], losses)
 
 
 def test_what_is_missing_is_told(made, tmp_path):

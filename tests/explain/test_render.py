@@ -12,6 +12,7 @@ from PIL import Image
 from scipy import special
 
 from jaxstyle import workdir
+from jaxstyle.config import ProjectConfig
 from jaxstyle.data import problems
 from jaxstyle.explain import direction as direction_lib
 from jaxstyle.explain import manifest, render, search, sources
@@ -116,6 +117,9 @@ def test_every_number_is_that_of_the_file(rendered):
         assert (
             row["predictor_reconstruction"]
             == (mine[recon]["predictor_probability"])
+        )
+        assert float(row["reconstruction_gap"]) == pytest.approx(
+            abs(original - judged[recon]), abs=2e-6
         )
         pixels = [_pixels(file) for file in files]
         np.testing.assert_allclose(
@@ -370,3 +374,26 @@ def test_what_is_missing_is_told(made, tmp_path):
     shutil.rmtree(root / "direction")
     with pytest.raises(workdir.WorkdirError, match=r"launch\.fit_direction"):
         render.run(config, root)
+
+
+def test_walks_from_projections(rendered, tmp_path):
+    """Nearer to their images than E's on average; as many frames."""
+    config, root, _ = rendered
+    before, _, _ = _tables(config, root)
+    other = _another(root, tmp_path)
+    config = dataclasses.replace(
+        config,
+        walk=dataclasses.replace(config.walk, project=True, limit=6),
+        project=ProjectConfig(
+            space="w", steps=60, feature_weight=0.0, latent_weight=0.0
+        ),
+    )
+    render.run(config, other)
+    after, frames, _ = _tables(config, other)
+    gains = [
+        float(old["reconstruction_l1"]) - float(new["reconstruction_l1"])
+        for old, new in zip(before, after, strict=False)
+    ]
+    # Not each: what is beyond white or black is cut off in a frame only.
+    assert len(gains) == 6 and np.mean(gains) > 0.01
+    assert len(frames) == 6 * FRAMES

@@ -144,6 +144,13 @@ def test_the_checkpoint_s_calibrated_probabilities(tmp_path):
         actual, 1 / (1 + np.exp(-logits / 2.5)), rtol=1e-4
     )
     assert np.ptp(actual) > 1e-3
+    differentiable = predictors.network(config)
+    judged = differentiable(
+        predictors.parameters(config, tmp_path), images * 2 - 1
+    )
+    np.testing.assert_allclose(
+        1 / (1 + np.exp(-np.asarray(judged))), actual[:, 0], rtol=1e-4
+    )
 
 
 def _export(config, root, params, temperature):
