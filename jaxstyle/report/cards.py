@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from jaxstyle.report import trust
 from jaxstyle.report.charts import walk_chart
 from jaxstyle.report.colours import DIFFERENCE_LIMIT, diverging_table
 from jaxstyle.report.images import data_uri
@@ -21,6 +22,7 @@ def card(
       class_names: absence and presence of the finding.
     """
     heading = f"walk-{number}"
+    verdict = trust.judge(walk)
     return element(
         "article",
         element(
@@ -28,6 +30,7 @@ def card(
             element("h3", walk.image_id, id=heading),
             _truth(walk, class_names),
             element("p", _story(walk, class_names), class_="story"),
+            _badge(verdict),
         ),
         _tiles(walk),
         element(
@@ -46,6 +49,9 @@ def card(
         class_="card" if walk.flipped else "card failed",
         aria_labelledby=heading,
         data_id=walk.image_id,
+        data_outcome="flipped" if walk.flipped else "failed",
+        data_decision=walk.decision,
+        data_trust=verdict.level,
     )
 
 
@@ -77,6 +83,16 @@ def colour_bar() -> Markup:
     )
 
 
+def _badge(verdict: trust.Trust) -> Markup:
+    return element(
+        "p",
+        element("b", verdict.level, class_="level"),
+        " ",
+        verdict.reason,
+        class_="trust",
+    )
+
+
 def _truth(walk: Walk, class_names: tuple[str, str]) -> Markup | None:
     if not walk.target:
         return None
@@ -95,7 +111,7 @@ def _story(walk: Walk, class_names: tuple[str, str]) -> Markup:
         return join(
             says,
             element("b", "Not explained: ", class_="why"),
-            f"{walk.status}. Asked for: {class_names[walk.asked]}.",
+            f"asked for {class_names[walk.asked]}, and it was not reached.",
         )
     flip = walk.frames[walk.flip_frame]
     return join(
@@ -188,19 +204,29 @@ def _slider(walk: Walk, heading: str, class_names: tuple[str, str]) -> Markup:
         )
         for text, index in (
             ("Reconstruction", walk.reconstruction_frame),
-            ("Flip", walk.flip_frame),
+            ("Smallest flip", walk.flip_frame),
         )
     ]
+    last = len(walk.frames) - 1
+    mark = None
+    if walk.flip_frame is not None:
+        place = walk.flip_frame / last
+        mark = element("span", class_="mark", style=f"--place:{place:.4f}")
     return join(
         element(
-            "input",
-            type="range",
-            min=0,
-            max=len(walk.frames) - 1,
-            step=1,
-            value=walk.first_shown,
-            aria_label=f"Frame of the walk of {walk.image_id}",
-            aria_describedby=heading,
+            "div",
+            element(
+                "input",
+                type="range",
+                min=0,
+                max=last,
+                step=1,
+                value=walk.first_shown,
+                aria_label=f"Frame of the walk of {walk.image_id}",
+                aria_describedby=heading,
+            ),
+            mark,
+            class_="track",
         ),
         element(
             "div",

@@ -5,8 +5,14 @@
   const cards = [...document.querySelectorAll(".card")].map((element) => ({
     element,
     slider: element.querySelector("input[type=range]"),
-    frames: JSON.parse(element.querySelector("script").textContent),
     pictures: null,
+    /* Parsed when first needed: a page may hold hundreds of walks. */
+    get frames() {
+      const text = element.querySelector("script").textContent;
+      const value = JSON.parse(text);
+      Object.defineProperty(this, "frames", { value });
+      return value;
+    },
   }));
 
   const signed = (value, digits) =>
@@ -125,16 +131,33 @@
   /* J and K go to the next and the previous image. */
   function step(by) {
     const middle = window.innerHeight / 2;
-    let at = cards.findIndex((c) => c.element.contains(document.activeElement));
+    const seen = cards.filter((c) => !c.element.hidden);
+    let at = seen.findIndex((c) => c.element.contains(document.activeElement));
     if (at < 0) {
-      const below = cards.findIndex(
+      const below = seen.findIndex(
         (c) => c.element.getBoundingClientRect().bottom > middle);
       at = by > 0 ? below - 1 : below;
     }
-    const card = cards[Math.max(0, Math.min(cards.length - 1, at + by))];
+    const card = seen[Math.max(0, Math.min(seen.length - 1, at + by))];
     if (!card) return;
     card.slider.focus({ preventScroll: true });
     card.element.scrollIntoView({ block: "center" });
+  }
+
+  /* Hides what the menus leave out, and kinds of which nothing is left. */
+  function filter(form) {
+    const wanted = [...new FormData(form)].filter(([, value]) => value);
+    let count = 0;
+    for (const { element } of cards) {
+      element.hidden = wanted.some(
+        ([name, value]) => element.dataset[name] !== value);
+      count += element.hidden ? 0 : 1;
+    }
+    for (const kind of document.querySelectorAll("[data-kind]")) {
+      kind.hidden = !kind.querySelector(".card:not([hidden])");
+    }
+    form.querySelector("[role=status]").textContent =
+      `${count} of ${cards.length} images`;
   }
 
   const exact = pixelsAreExact();
@@ -147,13 +170,17 @@
     { rootMargin: "800px" },
   );
   cards.forEach((card) => {
-    write(card, Number(card.slider.value));
     coming.observe(card.element);
     card.slider.addEventListener("input", () => show(card));
     card.element.querySelectorAll("button").forEach((button) =>
       button.addEventListener("click", () =>
         move(card, Number(button.dataset.frame))));
   });
+  const form = document.querySelector(".filters");
+  form.hidden = false;
+  form.addEventListener("change", () => filter(form));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  filter(form);
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key.toLowerCase();

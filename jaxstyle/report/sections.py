@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jaxstyle.report import charts, numbers
+from jaxstyle.report import charts, filters, numbers, trust
 from jaxstyle.report.cards import card
 from jaxstyle.report.content import Content
 from jaxstyle.report.markup import Markup, element, join
@@ -84,7 +84,16 @@ def walks_section(content: Content) -> Markup:
             " go to the next and the previous image. A difference map shows "
             "where the frame is ",
             "brighter (red) or darker (blue) than the reconstruction, on one "
-            "scale for all images.",
+            "scale for all images. The mark on a slider is the smallest flip.",
+            class_="note",
+        ),
+        element(
+            "p",
+            "Trust: a flip is “with care” where f moves by more than "
+            f"{trust.MOST_GAP:g} merely because the image is rebuilt, or "
+            "where the rank correlation of f with the way gone is below "
+            f"{trust.LEAST_STEADINESS:g}; “not explained” is what does not "
+            "flip, or whose reconstruction f judges differently.",
             class_="note",
         ),
         element(
@@ -94,6 +103,7 @@ def walks_section(content: Content) -> Markup:
             "renderer wrote.",
             class_="pixel-warning",
         ),
+        filters.controls(content),
         element(
             "noscript", element("p", "The sliders need JavaScript to run.")
         ),

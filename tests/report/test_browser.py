@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxstyle.report import colours
+from jaxstyle.report import build, colours
 from tests.report import fake_run
 from tests.report.conftest import LONG
 
@@ -174,7 +174,9 @@ def test_a_walk_without_flip_offers_none(browser, page):
     _open(browser, page)
     card = _card(browser, "tile_0003")
     _wait(browser, card, 0)
-    assert "no flip inside the trust limit" in _part(card, ".story").text
+    assert "it was not reached" in _part(card, ".story").text
+    badge = _part(card, ".trust").text
+    assert badge == "not explained no flip inside the trust limit"
     buttons = card.find_elements("css selector", "button")
     assert [b.is_enabled() for b in buttons] == [True, False]
 
@@ -267,3 +269,88 @@ def test_text_from_data_runs_nothing(browser, evil_page):
     _wait(browser, card, _rows(evil_page, "images.csv")[0]["flip_frame"])
     assert LONG in _part(card, ".story").text
     assert fake_run.FRAMES == 9
+
+
+def _visible(browser):
+    return [
+        card.get_attribute("data-id")
+        for card in browser.find_elements("css selector", ".card")
+        if card.is_displayed()
+    ]
+
+
+def test_menus_choose_what_is_shown(browser, page):
+    from selenium.webdriver.support.ui import Select
+
+    _open(browser, page)
+    rows = {row["image_id"]: row for row in _rows(page, "images.csv")}
+    form = browser.find_element("css selector", ".filters")
+    status = _part(form, "[role=status]")
+    assert sorted(_visible(browser)) == sorted(rows)
+    for name, value, keeps in (
+        ("outcome", "failed", lambda row: row["flipped"] == "0"),
+        ("outcome", "flipped", lambda row: row["flipped"] == "1"),
+        ("decision", "1", lambda row: row["decision"] == "1"),
+        ("trust", "not explained", lambda row: row["flipped"] == "0"),
+    ):
+        menu = Select(_part(form, f"select[name={name}]"))
+        menu.select_by_value(value)
+        expected = sorted(n for n, row in rows.items() if keeps(row))
+        assert 0 < len(expected) < len(rows)
+        assert sorted(_visible(browser)) == expected
+        assert status.text == f"{len(expected)} of {len(rows)} images"
+        menu.select_by_value("")
+    # Together, and headings of empty kinds go, too.
+    Select(_part(form, "select[name=outcome]")).select_by_value("failed")
+    Select(_part(form, "select[name=decision]")).select_by_value("0")
+    assert _visible(browser) == []
+    kinds = browser.find_elements("css selector", "[data-kind]")
+    assert kinds and not any(kind.is_displayed() for kind in kinds)
+
+
+def test_letters_skip_what_is_hidden(browser, page):
+    from selenium.webdriver.support.ui import Select
+
+    _open(browser, page)
+    form = browser.find_element("css selector", ".filters")
+    Select(_part(form, "select[name=decision]")).select_by_value("1")
+    shown = _visible(browser)
+    browser.execute_script("document.activeElement.blur()")
+    seen = []
+    for _ in shown:
+        browser.switch_to.active_element.send_keys("j")
+        card = browser.switch_to.active_element.find_element(
+            "xpath", "ancestor::article"
+        )
+        seen.append(card.get_attribute("data-id"))
+    assert seen == shown
+
+
+def test_the_mark_stands_over_the_smallest_flip(browser, page):
+    _open(browser, page)
+    card = _card(browser, "tile_0000")
+    flip = next(row for row in _rows(page, "images.csv") if row["flip_frame"])
+    assert flip["image_id"] == "tile_0000"
+    slider, mark = _part(card, "input"), _part(card, ".mark")
+    thumb = 18
+    way = int(flip["flip_frame"]) / (fake_run.FRAMES - 1)
+    x = slider.rect["x"] + thumb / 2 + way * (slider.rect["width"] - thumb)
+    assert mark.rect["x"] + mark.rect["width"] / 2 == pytest.approx(x, abs=1)
+    assert not _card(browser, "tile_0003").find_elements(
+        "css selector", ".mark"
+    )
+
+
+def test_hundreds_of_images_cost_nothing_until_they_are_near(browser, tmp_path):
+    settings = fake_run.config(images=200)
+    fake_run.make(tmp_path, settings, images=200)
+    build.run(settings, tmp_path)
+    _open(browser, tmp_path / "report" / "index.html")
+    cards = browser.find_elements("css selector", ".card")
+    assert len(cards) == 200
+    first = _card(browser, cards[0].get_attribute("data-id"))
+    _wait(browser, first, _part(first, "input").get_attribute("value"))
+    drawn = browser.find_elements("css selector", ".card[data-shown]")
+    assert 1 <= len(drawn) <= 6
+    last = _card(browser, cards[-1].get_attribute("data-id"))
+    _wait(browser, last, _part(last, "input").get_attribute("value"))
