@@ -16,22 +16,19 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Frechet distance of the Gaussians fitted to two sets of features.
 
     |mean_a - mean_b|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2), as in FID
-    (Heusel et al. 2017, arXiv:1706.08500, eq. 6). The symmetric form has
-    real, non-negative eigenvalues even where A or B is singular.
+    (Heusel et al. 2017, arXiv:1706.08500, eq. 6). Fewer images bias it
+    upwards. Where there are fewer than features, A and B are singular, which
+    does no harm to the cross term.
 
     Args:
       a: features [N, D] of one set, N >= 2.
       b: features [M, D] of the other, M >= 2.
     """
     a, b = _checked(a, b, least=2)
-    cov_a = np.atleast_2d(np.cov(a, rowvar=False))
-    cov_b = np.atleast_2d(np.cov(b, rowvar=False))
-    values, vectors = np.linalg.eigh(cov_a)
-    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    inner = np.linalg.eigvalsh(root @ cov_b @ root)
-    cross = np.sqrt(np.maximum(inner, 0)).sum()
     shift = a.mean(axis=0) - b.mean(axis=0)
-    distance = shift @ shift + np.trace(cov_a) + np.trace(cov_b) - 2 * cross
+    a, b = _scaled(a), _scaled(b)
+    spread = np.sum(a * a) + np.sum(b * b)
+    distance = shift @ shift + spread - 2 * _cross(a, b)
     # Rounding may leave equal sets a hair below 0.
     return float(max(distance, 0.0))
 
@@ -111,6 +108,24 @@ def _checked(
     if not (np.all(np.isfinite(a)) and np.all(np.isfinite(b))):
         raise ValueError("some features are NaN or infinite")
     return a, b
+
+
+def _scaled(rows: np.ndarray) -> np.ndarray:
+    """Rows x for which x.T x is the covariance."""
+    return (rows - rows.mean(axis=0)) / np.sqrt(len(rows) - 1)
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> float:
+    """tr (A^1/2 B A^1/2)^1/2 for A = a.T a and B = b.T b.
+
+    Its terms are the singular values of a b.T, too: cheaper for few images.
+    """
+    if min(len(a), len(b)) <= a.shape[1]:
+        return float(np.linalg.svd(a @ b.T, compute_uv=False).sum())
+    values, vectors = np.linalg.eigh(a.T @ a)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    inner = np.linalg.eigvalsh(root @ (b.T @ b) @ root)
+    return float(np.sqrt(np.maximum(inner, 0)).sum())
 
 
 def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:

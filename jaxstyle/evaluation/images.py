@@ -41,7 +41,8 @@ def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Structural similarity, float64 [N] in [-1, 1].
 
     Wang et al. 2004 (doi:10.1109/TIP.2003.819861), mean over a uniform 7x7
-    window (3x3 under 16 pixels a side), and over channels.
+    window (3x3 under 16 pixels a side), and over channels. Its comparison
+    of means takes black as 0, so pixels are shifted to [0, 2] first.
 
     Args:
       a: [N, H, W, C] in [-1, 1].
@@ -53,7 +54,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         metrics.structural_similarity(
             x, y, win_size=window, data_range=RANGE, channel_axis=-1
         )
-        for x, y in zip(a, b, strict=True)
+        for x, y in zip(a + 1, b + 1, strict=True)
     ]
     return np.asarray(values, np.float64)
 

@@ -95,6 +95,7 @@ def bootstrap_interval(
     seed: int,
     stratify: np.ndarray | None = None,
     level: float = 0.95,
+    around: float | None = None,
 ) -> tuple[float, float]:
     """Percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13).
 
@@ -106,6 +107,8 @@ def bootstrap_interval(
       stratify: [N] labels; each resample keeps the count of each. Give the
         targets for an AUC, so that no resample lacks a class.
       level: share of the resamples inside of the interval.
+      around: the number itself, for one that repeated rows bias: the
+        interval is moved to where the resamples' mean falls on it.
 
     Returns:
       (low, high).
@@ -122,7 +125,22 @@ def bootstrap_interval(
         values.append(metric(*(np.asarray(array)[rows] for array in arrays)))
     tail = (1 - level) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
-    return float(low), float(high)
+    shift = 0.0 if around is None else around - np.mean(values)
+    return float(low + shift), float(high + shift)
+
+
+def mean_and_interval(
+    name: str, values: np.ndarray, *, resamples: int, seed: int
+) -> dict[str, float]:
+    """The mean of [N] and its 95 % interval: name, name_low, name_high."""
+    low, high = bootstrap_interval(
+        lambda x: float(np.mean(x)), values, resamples=resamples, seed=seed
+    )
+    return {
+        name: float(np.mean(values)),
+        f"{name}_low": low,
+        f"{name}_high": high,
+    }
 
 
 def prediction_summary(

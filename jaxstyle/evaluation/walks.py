@@ -9,7 +9,7 @@ from PIL import Image
 
 from jaxstyle.data import ihc
 from jaxstyle.evaluation import statistics
-from jaxstyle.explain import manifest
+from jaxstyle.explain import manifest, search
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Saved:
       judged: f on each frame, [K].
       distances: mean absolute change against the reconstruction, [K].
       files: K paths.
+      original: path of the image itself.
     """
 
     row: dict[str, str]
@@ -29,6 +30,12 @@ class Saved:
     judged: np.ndarray
     distances: np.ndarray
     files: list[Path]
+    original: Path
+
+    @property
+    def reconstruction(self) -> Path:
+        """The frame where lambda is 0."""
+        return self.files[int(self.row["reconstruction_frame"])]
 
 
 def load(directory: Path, frames: Path, images: Path) -> list[Saved]:
@@ -43,6 +50,7 @@ def load(directory: Path, frames: Path, images: Path) -> list[Saved]:
             _column(rows[image["image_id"]], "predictor_probability"),
             _column(rows[image["image_id"]], "distance"),
             [directory / row["file"] for row in rows[image["image_id"]]],
+            directory / image["original"],
         )
         for image in manifest.read(images)
     ]
@@ -54,6 +62,41 @@ def flips(walks: list[Saved]) -> np.ndarray:
     An image whose reconstruction f judges differently counts as a failure.
     """
     return np.asarray([float(walk.row["flipped"]) for walk in walks])
+
+
+def explained(walks: list[Saved]) -> np.ndarray:
+    """1 where f decides for the reconstruction as for the image: [N]."""
+    return np.asarray(
+        [float(walk.row["status"] != search.NOT_EXPLAINED) for walk in walks]
+    )
+
+
+def asked(walks: list[Saved]) -> np.ndarray:
+    """The class that each walk is to reach, int [N] of 0 and 1."""
+    return np.asarray([int(walk.row["asked"]) for walk in walks])
+
+
+def judged_originals(walks: list[Saved]) -> np.ndarray:
+    """f on the images themselves, [N]."""
+    return np.asarray([float(walk.row["predictor_original"]) for walk in walks])
+
+
+def gaps(walks: list[Saved]) -> np.ndarray:
+    """How far f moves from each image to its reconstruction: [N]."""
+    after = [float(walk.row["predictor_reconstruction"]) for walk in walks]
+    return np.abs(judged_originals(walks) - np.asarray(after))
+
+
+def counterfactual_frame(walk: Saved) -> int:
+    """The frame that answers for a walk.
+
+    The smallest flip; without one, the farthest frame on the side asked
+    for, so that a failure is measured by all that the walk could do.
+    """
+    if walk.row["flip_frame"]:
+        return int(walk.row["flip_frame"])
+    towards = walk.lambdas if walk.row["asked"] == "1" else -walk.lambdas
+    return int(np.argmax(towards))
 
 
 def monotonicity(walks: list[Saved]) -> np.ndarray:
@@ -90,8 +133,13 @@ def dab_monotonicity(walks: list[Saved]) -> np.ndarray:
 
 def pixels(walk: Saved) -> np.ndarray:
     """The saved frames, float32 [K, R, R, 1 or 3] in [0, 1]."""
-    frames = [np.asarray(Image.open(file)) for file in walk.files]
-    stack = np.stack(frames).astype(np.float32) / np.float32(255)
+    return read(walk.files)
+
+
+def read(files: list[Path]) -> np.ndarray:
+    """Saved pictures of one size, float32 [n, R, R, 1 or 3] in [0, 1]."""
+    pictures = [np.asarray(Image.open(file)) for file in files]
+    stack = np.stack(pictures).astype(np.float32) / np.float32(255)
     return stack[..., None] if stack.ndim == 3 else stack
 
 

@@ -39,6 +39,12 @@ def test_frechet_distance_of_fewer_images_than_features():
     a, b = _features(6, 20, 0), _features(7, 20, 1)
     assert np.isfinite(distribution.frechet_distance(a, b))
     assert distribution.frechet_distance(a, a) == pytest.approx(0, abs=1e-5)
+    # In 20 features, but of 3 dimensions: as far apart as in those.
+    basis, _ = np.linalg.qr(_features(20, 3, 2))
+    a, b = _features(10, 3, 0), _features(12, 3, 1, shift=0.5)
+    assert distribution.frechet_distance(
+        a @ basis.T, b @ basis.T
+    ) == pytest.approx(distribution.frechet_distance(a, b), rel=1e-8)
 
 
 def test_kid_is_the_double_sum(monkeypatch):

@@ -14,8 +14,12 @@ def _pair(side, channels, count=3):
 
 
 def _slow_ssim(x, y, window):
-    """Wang et al. 2004, eq. 13, one window and one channel at a time."""
-    c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+    """Wang et al. 2004, eq. 13, one window and one channel at a time.
+
+    Of levels from 0 to 255, as there.
+    """
+    x, y = (x + 1) * 127.5, (y + 1) * 127.5
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     values = []
     for channel in range(x.shape[-1]):
         for row in range(x.shape[0] - window + 1):

@@ -134,3 +134,22 @@ def test_summary(scored):
     assert numbers["expected_calibration_error"] == pytest.approx(
         statistics.expected_calibration_error(p, targets)
     )
+
+
+def test_an_interval_may_be_centred_on_the_number():
+    values = np.random.default_rng(0).normal(size=20) ** 2
+    drawn = []
+
+    def metric(x):
+        drawn.append(x.max())
+        return drawn[-1]
+
+    settings = {"resamples": 60, "seed": 1}
+    low, high = statistics.bootstrap_interval(metric, values, **settings)
+    # No resample goes beyond the greatest value.
+    assert high <= values.max() and np.mean(drawn) < values.max()
+    moved = statistics.bootstrap_interval(
+        np.max, values, around=values.max(), **settings
+    )
+    shift = values.max() - np.mean(drawn)
+    np.testing.assert_allclose(moved, (low + shift, high + shift))

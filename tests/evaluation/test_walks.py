@@ -1,6 +1,7 @@
 """Numbers about walks against those worked out by hand."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 from skimage import color
 
 from jaxstyle.evaluation import walks as walks_lib
-from jaxstyle.explain import manifest
+from jaxstyle.explain import manifest, search
 
 # id: (flipped, flip frame, lambdas, f, distances, brown)
 WALKS = {
@@ -26,7 +27,12 @@ def saved(tmp_path):
         (tmp_path / name).mkdir()
         images.append(
             dict.fromkeys(manifest.IMAGE_FIELDS, "")
-            | {"image_id": name, "flipped": flipped, "flip_frame": flip}
+            | {
+                "image_id": name,
+                "flipped": flipped,
+                "flip_frame": flip,
+                "original": f"{name}/original.png",
+            }
         )
         for k, place in enumerate(lambdas):
             file = f"{name}/{k}.png"
@@ -76,10 +82,62 @@ def test_each_image_has_its_own_frames(saved):
         assert [file.stem for file in walk.files] == [
             str(k) for k in range(len(f))
         ]
+        folder = walk.files[0].parent
+        assert walk.original == folder / "original.png"
+        assert folder.name == walk.row["image_id"]
 
 
 def test_flips_count_failures(saved):
     np.testing.assert_array_equal(walks_lib.flips(saved), [0, 1, 1])
+
+
+def _walk(lambdas=(), files=(), **row):
+    nothing = np.zeros(len(lambdas))
+    return walks_lib.Saved(
+        row, np.asarray(lambdas), nothing, nothing, list(files), Path()
+    )
+
+
+@pytest.mark.parametrize(
+    ("lambdas", "asked", "flip", "frame"),
+    [
+        ([-1, 0, 1, 2], "1", "2", 2),
+        ([-1, 0, 1, 2], "0", "0", 0),
+        ([-1, 0, 1, 2], "1", "", 3),
+        ([-1, 0, 1, 2], "0", "", 0),
+        # Not a step on the side asked for: the reconstruction answers.
+        ([0, 1, 2], "0", "", 0),
+        ([-2, -1, 0], "1", "", 2),
+    ],
+)
+def test_the_frame_that_answers(lambdas, asked, flip, frame):
+    walk = _walk(lambdas, asked=asked, flip_frame=flip)
+    assert walks_lib.counterfactual_frame(walk) == frame
+
+
+def test_columns_of_the_images():
+    walks = [
+        _walk(
+            status=status,
+            asked=asked,
+            predictor_original=before,
+            predictor_reconstruction=after,
+            reconstruction_frame="1",
+            files=["a", "b"],
+        )
+        for status, asked, before, after in (
+            (search.FLIPPED, "0", "0.9", "0.7"),
+            (search.NO_FLIP, "1", "0.2", "0.2"),
+            (search.NOT_EXPLAINED, "1", "0.4", "0.6"),
+        )
+    ]
+    np.testing.assert_array_equal(walks_lib.explained(walks), [1, 1, 0])
+    np.testing.assert_array_equal(walks_lib.asked(walks), [0, 1, 1])
+    np.testing.assert_allclose(
+        walks_lib.judged_originals(walks), [0.9, 0.2, 0.4]
+    )
+    np.testing.assert_allclose(walks_lib.gaps(walks), [0.2, 0, 0.2])
+    assert walks[0].reconstruction == "b"
 
 
 def test_monotonicity(saved):
@@ -108,7 +166,6 @@ def test_grey_frames_get_a_channel(tmp_path):
     for k in range(2):
         files.append(tmp_path / f"{k}.png")
         Image.fromarray(np.full((4, 4), 51 * k, np.uint8)).save(files[-1])
-    walk = walks_lib.Saved({}, np.zeros(2), np.zeros(2), np.zeros(2), files)
-    pixels = walks_lib.pixels(walk)
+    pixels = walks_lib.pixels(_walk(files=files))
     assert pixels.shape == (2, 4, 4, 1)
     np.testing.assert_allclose(pixels[1], 0.2, rtol=1e-6)

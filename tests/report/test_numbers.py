@@ -9,7 +9,8 @@ from tests.report import fake_run
 
 
 def test_every_key_of_the_evaluation_has_a_meaning():
-    assert set(fake_run.EVALUATION) == set(numbers.MEANINGS)
+    # And more: a number that is not defined for a run is left out.
+    assert set(fake_run.EVALUATION) <= set(numbers.MEANINGS)
     for meaning in numbers.MEANINGS.values():
         assert meaning.sentence.endswith((".", "?"))
 

@@ -1,0 +1,53 @@
+"""The numbers of an evaluation as they come in, with their intervals."""
+
+import logging
+
+import numpy as np
+
+from jaxstyle.config import Config
+from jaxstyle.evaluation import statistics
+
+
+class Record:
+    """Flat numbers, and the 95 % bootstrap intervals that belong to them.
+
+    Args:
+      config: how many resamples an interval takes, and their seed.
+
+    Attributes:
+      values: numbers by key.
+      intervals: (low, high) by key; not every number has one.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._resamples = config.evaluation.bootstraps
+        self._seed = config.seed
+        self.values: dict[str, float] = {}
+        self.intervals: dict[str, tuple[float, float]] = {}
+
+    def put(
+        self,
+        key: str,
+        value: float,
+        interval: tuple[float, float] | None = None,
+    ) -> None:
+        """Enters a number that was worked out elsewhere."""
+        self.values[key] = float(value)
+        if interval is not None:
+            self.intervals[key] = interval
+
+    def mean(self, key: str, values: np.ndarray) -> None:
+        """Enters the mean over images, [N], and its interval.
+
+        Where N is 0 nothing is entered, and the log says so.
+        """
+        if not len(values):
+            logging.warning("%s is not defined: no image to measure it on", key)
+            return
+        interval = statistics.bootstrap_interval(
+            lambda x: float(np.mean(x)),
+            values,
+            resamples=self._resamples,
+            seed=self._seed,
+        )
+        self.put(key, float(np.mean(values)), interval)
