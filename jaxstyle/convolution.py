@@ -68,17 +68,21 @@ def downsample(x: jax.Array) -> jax.Array:
 # --- the filter [1, 3, 3, 1] / 8
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
 def filtered(x: jax.Array, axis: int, pad: int) -> jax.Array:
     """Filters along `axis` (of n, with n + 2 pad - 3 left) after `pad` zeros.
 
     Its own derivative, with 3 - `pad` zeros, as the filter is symmetric.
     """
+    return _filtered(x, axis, pad)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _filtered(x: jax.Array, axis: int, pad: int) -> jax.Array:
     a, b, c, d = _shifts(x, axis, pad, 4)
     return (a + d) * 0.125 + (b + c) * 0.375
 
 
-filtered.defvjp(
+_filtered.defvjp(
     lambda x, axis, pad: (filtered(x, axis, pad), None),
     lambda axis, pad, _, slope: (filtered(slope, axis, 3 - pad),),
 )
