@@ -46,6 +46,15 @@ _SECTIONS["project"] = (
 )
 _SECTIONS["render_images"] = (*_SECTIONS["direction"], "walk")
 _SECTIONS["render"] = (*_SECTIONS["direction"], "walk")
+_SECTIONS["compare_directions"] = (
+    *_SECTIONS["direction"],
+    *("walk", "evaluation"),
+)
+_SECTIONS["compare_inversions"] = (
+    *_SECTIONS["direction"],
+    *("project", "walk", "evaluation"),
+)
+_SECTIONS["sanity_checks"] = _SECTIONS["compare_directions"]
 _SECTIONS["evaluation"] = (*_SECTIONS["render"], "evaluation")
 _SECTIONS["report"] = (*_SECTIONS["evaluation"], "report")
 
@@ -245,11 +254,25 @@ _NEEDS = {
     "encoder": ("data", "gan"),
     "direction": ("data", "gan", "encoder"),
     "project": ("data", "gan", "encoder"),
+    "compare_directions": ("data", "gan", "encoder"),
+    "compare_inversions": ("data", "gan"),
+    "sanity_checks": ("data", "gan", "encoder"),
     "render": ("data", "gan", "encoder", "direction"),
     "render_images": ("data", "gan", "encoder", "direction"),
     "evaluation": ("data", "gan", "encoder", "direction", "render"),
     "report": ("data", "evaluation", "render"),
 }
+
+# Those that ask the predictor whatever the config says.
+_ASK_F = (
+    "direction",
+    "compare_directions",
+    "compare_inversions",
+    "sanity_checks",
+    "render",
+    "render_images",
+    "evaluation",
+)
 
 _LAUNCHERS = {
     "data": "prepare_data",
@@ -258,6 +281,9 @@ _LAUNCHERS = {
     "encoder": "train_encoder",
     "direction": "fit_direction",
     "project": "project",
+    "compare_directions": "compare_directions",
+    "compare_inversions": "compare_inversions",
+    "sanity_checks": "sanity_checks",
     "render": "render",
     "render_images": "render",
     "evaluation": "evaluate",
@@ -276,7 +302,7 @@ def _require_inputs(
     config: config_lib.Config, workdir: str | Path, name: str
 ) -> None:
     needs = _NEEDS.get(name, ())
-    uses_f = name in ("direction", "render", "render_images", "evaluation")
+    uses_f = name in _ASK_F
     uses_f |= name == "encoder" and config.encoder.predictor_weight > 0
     uses_f |= name == "project" and config.project.predictor_weight > 0
     if uses_f and config.predictor.kind == "checkpoint":

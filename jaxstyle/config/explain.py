@@ -1,6 +1,7 @@
 """Settings of direction, walks, numbers and page."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxstyle.config.checks import (
     require,
@@ -13,26 +14,52 @@ class DirectionConfig:
     """The latent predictor, whose normal is the direction alpha.
 
     Attributes:
+      method: "logistic" regression; "least_squares" (ridge regression on
+        f's logit); linear "svm"; the difference of "class_means";
+        "whitened" (logistic regression where W has unit covariance, with
+        the step that stays likeliest under W); or "mlp" (a hidden layer,
+        and curved walks along its gradient).
       codes: "encoded_real" (E of the training images) or "sampled" (codes
         of the mapping network, judged by f on their images).
       labels: "predictor_hard" (f's decisions), "predictor_prob" (f's
-        probabilities as weights) or "ground_truth".
-      regularisation: candidates for scikit-learn's C; validation decides.
+        probabilities as weights) or "ground_truth". Of f, "least_squares"
+        and "mlp" learn the probabilities in either case.
+      nuisances: columns of the prepared data that walks shall not change:
+        what predicts them linearly is projected out.
+      regularisation: candidates for C, the weight of the data against the
+        penalty; validation decides. "class_means" and "mlp" have none.
       samples: codes drawn where codes is "sampled", and for the trust
-        radius.
+        region.
       bootstraps: resamples for intervals and for the stability of alpha.
-      trust_percentile: percentile of the distances of codes from their
-        mean beyond which a walk is not trusted.
+      trust_percentile: percentile of the Mahalanobis distances of sampled
+        codes from their mean beyond which a walk is not trusted.
     """
 
+    METHODS: ClassVar[tuple[str, ...]] = (
+        "logistic",
+        "least_squares",
+        "svm",
+        "class_means",
+        "whitened",
+        "mlp",
+    )
+
+    method: str = "logistic"
     codes: str = "encoded_real"
     labels: str = "predictor_hard"
+    nuisances: tuple[str, ...] = ()
     regularisation: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
     samples: int = 4096
     bootstraps: int = 30
     trust_percentile: float = 99.0
 
     def __post_init__(self) -> None:
+        require(
+            self.method in self.METHODS,
+            "direction.method",
+            self.method,
+            f"choose one of {self.METHODS}",
+        )
         codes = ("encoded_real", "sampled")
         require(
             self.codes in codes,
@@ -52,6 +79,19 @@ class DirectionConfig:
             "direction.labels",
             self.labels,
             "sampled codes have no ground truth; use the predictor's labels",
+        )
+        require(
+            "" not in self.nuisances
+            and len(set(self.nuisances)) == len(self.nuisances),
+            "direction.nuisances",
+            self.nuisances,
+            "name each column once",
+        )
+        require(
+            len(self.regularisation) > 0 and min(self.regularisation) > 0,
+            "direction.regularisation",
+            self.regularisation,
+            "give one or more positive numbers",
         )
         require(
             0 < self.trust_percentile <= 100,
@@ -77,6 +117,8 @@ class WalkConfig:
       limit: most images rendered; 0 renders all.
       project: start walks at codes optimised for each image, as `project`
         says, instead of at E(x): slower by its steps, closer to the image.
+      sparse: looks, too, for the fewest StyleSpace channels that still flip
+        each image: f is asked once for each channel.
       writer_threads: threads that write files.
     """
 
@@ -97,6 +139,7 @@ class WalkConfig:
     images: str = ""
     limit: int = 0
     project: bool = False
+    sparse: bool = False
     writer_threads: int = 4
 
     def __post_init__(self) -> None:

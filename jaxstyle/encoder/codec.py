@@ -25,6 +25,7 @@ class Codec:
     Attributes:
       noise: the fixed noise under which every code is rendered.
       gan: as given.
+      trained: `encoder`, as given.
       w_spread: [w_dim], standard deviation of W.
     """
 
@@ -32,7 +33,7 @@ class Codec:
         self, config: Config, gan: dict[str, Any], encoder: dict[str, Any]
     ) -> None:
         self.noise = gan_networks.fixed_noise(config)
-        self.gan, self._trained = gan, encoder
+        self.gan, self.trained = gan, encoder
         self.w_spread = np.asarray(encoder["w_spread"])
         self._z_dim, self._classes = config.gan.z_dim, config.gan.classes
         generator = gan_networks.generator(config)
@@ -75,7 +76,7 @@ class Codec:
     def encode(self, images: np.ndarray) -> np.ndarray:
         """E: [N, R, R, C] in [-1, 1] -> [N, rows, w_dim], rows 1 or L."""
         return self._encode(
-            (self._trained, self.gan["g_ema"], self.noise), images
+            (self.trained, self.gan["g_ema"], self.noise), images
         )
 
     def decode(self, codes: np.ndarray) -> np.ndarray:

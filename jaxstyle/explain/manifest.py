@@ -39,6 +39,9 @@ IMAGE_FIELDS = (
     "grad_cam",
     "strip",
     "animation",
+    "sparse",
+    "sparse_channels",
+    "sparse_probability",
 )
 
 

@@ -58,7 +58,7 @@ def find_walks(
 
     Args:
       config: ladder, rounds, f's threshold.
-      direction: alpha and the trust limit.
+      direction: the latent predictor, its walk and the trust limit.
       codes: E(x), [N, rows, w_dim].
       decided: f's decision on the images themselves, bool [N].
       judge: f on rendered walks.
@@ -127,7 +127,12 @@ def _smallest_flips(
 
     First from the reconstruction to the ladder's end, then up to the trust
     limit; once a bracket [not flipped, flipped] is found, each round narrows
-    it by K. A reconstruction that f judges differently has no flip.
+    it by K, to its first flipped point and the one before. So there is a
+    distance without a flip at most reach / (K - 1) / K^(1 + refinements)
+    before the one returned, or (limit - reach) / K^(1 + refinements) beyond
+    the ladder. Where f is not monotone, it is the first crossing that the K
+    points of a round show: what flips and flips back between two of them is
+    not seen. A reconstruction that f judges differently has no flip.
     """
     count = frame_count(config)
     rows = np.arange(len(reach))

@@ -33,13 +33,13 @@ class Sparse:
     Attributes:
       frame: [R, R, C] in [-1, 1], as an 8-bit file gives it back.
       judged: f on it.
-      channels: moved ones, as indices into all of StyleSpace.
+      channels: names of the moved ones, "<layer>:<channel>".
       share: how far they are moved, as a share of the walk's last frame.
     """
 
     frame: np.ndarray
     judged: float
-    channels: np.ndarray
+    channels: tuple[str, ...]
     share: float
 
 
@@ -105,6 +105,9 @@ class Sparsifier:
       config: sizes, and f's settings.
       codec: the trained generator.
       predictor: f.
+
+    Attributes:
+      names: of all channels, "<layer>:<channel>".
     """
 
     def __init__(
@@ -120,7 +123,16 @@ class Sparsifier:
         )
         one = jnp.zeros((1, config.gan.w_dim))
         moves = jax.eval_shape(style_moves, codec.gan["g_ema"], one)
-        self.channels = sum(move.shape[1] for move in moves.values())
+        self.names = [
+            f"{layer}:{channel}"
+            for layer in sorted(moves)
+            for channel in range(moves[layer].shape[1])
+        ]
+
+    @property
+    def channels(self) -> int:
+        """How many StyleSpace has."""
+        return len(self.names)
 
     def __call__(
         self, code: np.ndarray, offset: np.ndarray, decided: bool
@@ -165,9 +177,8 @@ class Sparsifier:
         )
         share = 1.0 if share is None else share
         frames, judged = self._asked(code, offset, (share * mask)[None])
-        return Sparse(
-            frames[0], float(judged[0]), np.flatnonzero(mask), float(share)
-        )
+        moved = tuple(self.names[n] for n in np.flatnonzero(mask))
+        return Sparse(frames[0], float(judged[0]), moved, float(share))
 
     def _asked(
         self, code: np.ndarray, offset: np.ndarray, shares: np.ndarray

@@ -1,8 +1,10 @@
-"""The latent walk: codes moved along alpha, rendered in one compiled call.
+"""The latent walk: codes moved by offsets, rendered in one compiled call.
 
-Schutte et al. 2021 (arXiv:2101.07563, section 2.4): G(E(x) + lambda alpha).
+Schutte et al. 2021 (arXiv:2101.07563, section 2.4): G(E(x) + lambda alpha),
+or wherever else a direction leads.
 """
 
+import copy
 from typing import Any
 
 import jax
@@ -19,21 +21,21 @@ def walk_frames(
     generator: networks.Generator,
     constants: Any,
     codes: jax.Array,
-    lambdas: jax.Array,
+    offsets: jax.Array,
 ) -> jax.Array:
     """Frames of walks, under the fixed noise.
 
     Args:
       generator: the network.
-      constants: its parameters, the noise, and alpha [w_dim].
+      constants: its parameters and the noise.
       codes: [B, rows, w_dim], rows 1 (W) or L (W+).
-      lambdas: [B, K], distances along alpha in W.
+      offsets: [B, K, w_dim], added to every row.
 
     Returns:
       [B, K, R, R, C], about [-1, 1].
     """
-    params, noise, alpha = constants
-    moved = codes[:, None] + lambdas[:, :, None, None] * alpha[None, None, None]
+    params, noise = constants
+    moved = codes[:, None] + offsets[:, :, None]
     batch, count, rows, width = moved.shape
     images = generator.apply(
         params,
@@ -53,7 +55,7 @@ class Walker:
     Args:
       config: sizes, and f's settings.
       codec: the trained generator.
-      direction: alpha.
+      direction: where walks lead.
       predictor: f.
     """
 
@@ -65,7 +67,8 @@ class Walker:
         predictor: predictors.Predictor,
     ) -> None:
         self._config, self._predictor = config, predictor
-        self._constants = (codec.gan["g_ema"], codec.noise, direction.alpha)
+        self._direction = direction
+        self._constants = (codec.gan["g_ema"], codec.noise)
         generator = networks.generator(config)
         self._frames = parallel.batched(
             lambda *arrays: walk_frames(generator, *arrays),
@@ -73,15 +76,20 @@ class Walker:
             batched_arguments=2,
         )
 
+    def redirected(self, direction: Direction) -> "Walker":
+        """One for another direction, which need not compile again."""
+        other = copy.copy(self)
+        other._direction = direction
+        return other
+
     def frames(self, codes: np.ndarray, lambdas: np.ndarray) -> np.ndarray:
         """[N, rows, w_dim], [N, K] -> [N, K, R, R, C] in [-1, 1].
 
         Values are those of 8-bit files, so that f is asked about exactly
         what a reader sees.
         """
-        return as_stored(
-            self._frames(self._constants, codes, lambdas.astype(np.float32))
-        )
+        offsets = self._direction.offsets(codes, lambdas)
+        return as_stored(self._frames(self._constants, codes, offsets))
 
     def judge(self, codes: np.ndarray, lambdas: np.ndarray) -> np.ndarray:
         """f's probabilities [N, K] on `frames`."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -177,6 +178,16 @@ class Sheet:
     def _end_section(self, drawn: bool) -> None:
         if drawn:
             self.x += _SECTION_GAP - _GAP
+
+
+def stacked(rows: Sequence[Image.Image]) -> Image.Image:
+    """Pictures under each other, as wide as the widest."""
+    size = (max(row.width for row in rows), sum(row.height for row in rows))
+    canvas, top = Image.new("RGB", size, _PAPER), 0
+    for row in rows:
+        canvas.paste(row, (0, top))
+        top += row.height
+    return canvas
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:

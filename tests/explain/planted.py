@@ -6,7 +6,13 @@ Images are 8 px grey and hold their code's 64 numbers as pixels.
 import numpy as np
 
 from jaxstyle import workdir
-from jaxstyle.config import Config, DataConfig, DirectionConfig, PredictorConfig
+from jaxstyle.config import (
+    Config,
+    DataConfig,
+    DirectionConfig,
+    EvaluationConfig,
+    PredictorConfig,
+)
 
 SIDE, DIM = 8, 64
 # Codes are images times this.
@@ -17,7 +23,12 @@ def config(**direction) -> Config:
     return Config(
         data=DataConfig(resolution=SIDE, channels=1),
         predictor=PredictorConfig(kind="callable", target="tests:f"),
-        direction=DirectionConfig(samples=400, bootstraps=5, **direction),
+        direction=DirectionConfig(
+            **{"regularisation": (0.01, 1.0)} | direction,
+            samples=400,
+            bootstraps=5,
+        ),
+        evaluation=EvaluationConfig(bootstraps=50),
     )
 
 
@@ -65,7 +76,7 @@ class World:
 
 class Split:
     def __init__(self, world, codes):
-        self._images = world.decode(codes)
+        self.codes, self._images = codes, world.decode(codes)
         self.targets = (codes[:, 0] @ world.truth > 0).astype(np.float32)
 
     def batches(self, size):

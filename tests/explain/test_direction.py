@@ -1,96 +1,23 @@
-"""The latent predictor against algebra and a planted direction."""
+"""The stage: labels, planted directions, what is saved and told."""
+
+import dataclasses
 
 import numpy as np
 import pytest
-from scipy import optimize, special, stats
+from scipy import special, stats
 
-from jaxstyle.config import Config, PredictorConfig
+from jaxstyle import workdir
+from jaxstyle.config import (
+    Config,
+    ConfigError,
+    DirectionConfig,
+    PredictorConfig,
+)
 from jaxstyle.explain import direction as direction_lib
-from jaxstyle.explain.direction import Direction, Labelled
+from jaxstyle.explain.direction import Curved, Labelled, Linear
+from jaxstyle.explain.direction import labels as labels_lib
+from jaxstyle.explain.direction import stage as stage_lib
 from tests.explain import planted
-
-
-def _random_direction(random, dim=6):
-    alpha = random.normal(size=dim)
-    return Direction(
-        (alpha / np.linalg.norm(alpha)).astype(np.float32),
-        float(random.uniform(0.5, 3)),
-        float(random.normal()),
-        random.normal(size=dim).astype(np.float32),
-        float(random.uniform(2, 4)),
-    )
-
-
-@pytest.mark.parametrize("rows", [1, 5])
-def test_the_closed_form_reaches_the_target(rows):
-    random = np.random.default_rng(rows)
-    direction = _random_direction(random)
-    codes = random.normal(size=(7, rows, 6)).astype(np.float32)
-    targets = np.array([0.01, 0.3, 0.5, 0.95])
-    lambdas = direction.steps_to(codes, targets)
-    assert lambdas.shape == (7, 4)
-    for k, target in enumerate(targets):
-        # Every row moves, as in the renderer.
-        moved = codes + lambdas[:, k, None, None] * direction.alpha
-        reached = special.expit(direction.logits(moved.astype(np.float64)))
-        np.testing.assert_allclose(reached, target, atol=1e-5)
-    np.testing.assert_allclose(
-        direction.along(codes, lambdas), np.tile(targets, (7, 1)), atol=1e-5
-    )
-
-
-def test_logits_are_those_of_the_mean_row():
-    random = np.random.default_rng(0)
-    direction = _random_direction(random)
-    codes = random.normal(size=(3, 4, 6))
-    expected = [
-        direction.scale * sum(w @ direction.alpha for w in code) / 4
-        + direction.intercept
-        for code in codes
-    ]
-    np.testing.assert_allclose(direction.logits(codes), expected, rtol=1e-6)
-
-
-@pytest.mark.parametrize("rows", [1, 5])
-def test_the_trusted_range_ends_on_the_sphere(rows):
-    random = np.random.default_rng(rows)
-    direction = _random_direction(random)
-    shift = random.normal(size=(200, 1, 6)) * 1.3
-    codes = direction.centre + shift + 0.1 * random.normal(size=(200, rows, 6))
-    codes = codes.astype(np.float32)
-
-    def distance(lambdas):
-        moved = codes + lambdas[:, None, None] * direction.alpha
-        return np.linalg.norm(moved.mean(axis=1) - direction.centre, axis=1)
-
-    start = distance(np.zeros(200))
-    inside = start < direction.trust_radius
-    assert 0 < inside.sum() < 200
-    low, high = direction.trusted_range(codes)
-    for end in (low, high):
-        np.testing.assert_allclose(
-            distance(end),
-            np.maximum(direction.trust_radius, start),
-            rtol=1e-4,
-        )
-    assert np.all(low[inside] < 0) and np.all(high[inside] > 0)
-    # From outside there is no way but inwards, through the nearest point.
-    along = (codes.mean(axis=1) - direction.centre) @ direction.alpha
-    outside = ~inside
-    np.testing.assert_allclose(
-        np.where(along > 0, high, low)[outside], 0, atol=1e-4
-    )
-    np.testing.assert_allclose(
-        np.where(along > 0, low, high)[outside],
-        -2 * along[outside],
-        atol=1e-4,
-    )
-    middle = distance((low + high) / 2)
-    assert np.all(middle <= distance(0.9 * low + 0.1 * high) + 1e-6)
-
-
-def _settings(**direction):
-    return planted.config(**direction)
 
 
 def _labelled(judged, targets=()):
@@ -110,7 +37,8 @@ def test_labels_of_each_kind():
         ),
     }
     for kind, (labels, weights) in cases.items():
-        actual = direction_lib.training_labels(_settings(labels=kind), data)
+        config = planted.config(labels=kind)
+        actual = labels_lib.training_labels(config, data)
         np.testing.assert_array_equal(actual[0], labels)
         np.testing.assert_allclose(actual[1], weights, atol=1e-7)
 
@@ -124,77 +52,50 @@ def test_labels_of_each_kind():
     ],
 )
 def test_one_class_is_not_enough(kind, judged, only):
-    settings = _settings(labels=kind)
+    config = planted.config(labels=kind)
     with pytest.raises(ValueError, match=rf"2 images .* class {only} \({kind}"):
-        direction_lib.training_labels(settings, _labelled(judged))
+        labels_lib.training_labels(config, _labelled(judged))
 
 
-@pytest.mark.parametrize("soft", [False, True])
-def test_the_fit_minimises_the_balanced_loss(soft):
-    """Against SciPy on the loss written out, soft labels included."""
-    random = np.random.default_rng(0)
-    x = random.normal(size=(60, 3))
-    p = special.expit(2 * x[:, 0] - 1.5 + random.normal(size=60))
-    p = p if soft else np.round(p)
-    if soft:
-        labels = np.repeat([0, 1], 60)
-        weights = np.concatenate([1 - p, p])
-    else:
-        labels, weights = p.astype(int), np.ones(60)
-    model = direction_lib.fit(x, labels, weights, 0.3)
-
-    share = p.mean()
-
-    def loss(theta):
-        logit = x @ theta[:3] + theta[3]
-        of_ones = p * np.logaddexp(0, -logit) * 0.5 / share
-        of_zeros = (1 - p) * np.logaddexp(0, logit) * 0.5 / (1 - share)
-        data = np.sum(of_ones + of_zeros)
-        return 0.3 * data + 0.5 * theta[:3] @ theta[:3]
-
-    best = optimize.minimize(loss, np.zeros(4), tol=1e-10).x
-    np.testing.assert_allclose(model.coef_[0], best[:3], atol=2e-3)
-    np.testing.assert_allclose(model.intercept_, best[3], atol=2e-3)
-
-
-def test_the_fit_told_in_w_says_the_same():
-    random = np.random.default_rng(0)
-    w = random.normal(size=(80, 5)) * 4 + 2
-    centre, unit = w.mean(axis=0), 3.7
-    x = (w - centre) / unit
-    labels = (w[:, 1] + random.normal(size=80) > 2).astype(int)
-    model = direction_lib.fit(x, labels, np.ones(80), 1.0)
-    direction = direction_lib.in_w(model, centre, unit, 9.0)
-    np.testing.assert_allclose(
-        direction.logits(w[:, None]), model.decision_function(x), atol=1e-4
+def test_goals_are_a_half_where_f_decides():
+    config = planted.config()
+    config.predictor.threshold = 0.2
+    data = _labelled([0.2, 0.5, 0.05], [1, 0, 0])
+    # Odds four times those of the threshold, and 0.05 / 0.95 * 4 of them.
+    expected = [0.5, 4 / 5, 4 / 23]
+    np.testing.assert_allclose(labels_lib.goals(config, data), expected, 1e-6)
+    truth = dataclasses.replace(
+        config, direction=DirectionConfig(labels="ground_truth")
     )
-    np.testing.assert_allclose(np.linalg.norm(direction.alpha), 1, atol=1e-6)
-    assert direction.scale > 0 and direction.trust_radius == 9.0
-    # So does the whole W+ code around that point.
-    wide = w[:, None] + np.array([-1, 0, 1])[None, :, None]
-    np.testing.assert_allclose(
-        direction.logits(wide), model.decision_function(x), atol=1e-4
-    )
+    np.testing.assert_array_equal(labels_lib.goals(truth, data), [1, 0, 0])
 
 
-def test_the_trust_radius_is_a_percentile_of_distances():
-    codes = np.zeros((101, 1, 2), np.float32)
-    angle = np.linspace(0, 2 * np.pi, 101)[:-1]
-    codes[:100, 0] = np.stack([np.cos(angle), np.sin(angle)], -1)
-    settings = _settings(trust_percentile=0.5)
-    assert direction_lib.trust_radius(settings, codes + 7) < 0.6
-    settings = _settings(trust_percentile=50.0)
-    np.testing.assert_allclose(
-        direction_lib.trust_radius(settings, codes + 7), 1, rtol=1e-3
+@pytest.mark.parametrize("kind", ["predictor_hard", "predictor_prob"])
+def test_wanted_of_some_codes(kind):
+    """Rows drawn twice count twice, and classes weigh alike again."""
+    config = planted.config(labels=kind)
+    judged = np.array([0.1, 0.3, 0.4, 0.9], np.float32)
+    whole = labels_lib.wanted(config, _labelled(judged))
+    rows = np.array([3, 0, 0])
+    some, expected = (
+        whole.some(rows),
+        labels_lib.wanted(config, _labelled(judged[rows])),
     )
+    for field in ("labels", "weights", "values"):
+        np.testing.assert_allclose(
+            getattr(some, field), getattr(expected, field), rtol=1e-6
+        )
+    totals = np.bincount(some.labels, some.balanced)
+    np.testing.assert_allclose(totals[0], totals[1])
+    if kind == "predictor_hard":
+        assert whole.some(np.array([0, 1])) is None
 
 
 def _run(tmp_path, monkeypatch, world, settings):
     planted.inputs_done(settings, tmp_path)
-    lib = direction_lib
-    monkeypatch.setattr(lib.encoder_train, "load", lambda *_: world)
-    monkeypatch.setattr(lib.predictors, "load", lambda *_: world)
-    monkeypatch.setattr(lib.pipeline, "open_split", world.open_split)
+    monkeypatch.setattr(stage_lib.encoder_train, "load", lambda *_: world)
+    monkeypatch.setattr(stage_lib.predictors, "load", lambda *_: world)
+    monkeypatch.setattr(stage_lib.pipeline, "open_split", world.open_split)
     result = direction_lib.run(settings, tmp_path)
     return result, direction_lib.load(settings, tmp_path)
 
@@ -207,6 +108,11 @@ def _run(tmp_path, monkeypatch, world, settings):
         (1, {"labels": "predictor_prob"}),
         (3, {"codes": "sampled"}),
         (1, {"codes": "sampled", "labels": "predictor_prob"}),
+        (1, {"method": "least_squares"}),
+        (3, {"method": "svm"}),
+        (1, {"method": "class_means"}),
+        (1, {"method": "class_means", "labels": "predictor_prob"}),
+        (3, {"method": "whitened"}),
     ],
 )
 def test_a_planted_direction_is_found(rows, settings, tmp_path, monkeypatch):
@@ -214,17 +120,67 @@ def test_a_planted_direction_is_found(rows, settings, tmp_path, monkeypatch):
     result, direction = _run(
         tmp_path, monkeypatch, world, planted.config(**settings)
     )
+    assert isinstance(direction, Linear)
+    assert result["method"] == settings.get("method", "logistic")
     assert direction.alpha @ world.alpha > 0.9
     assert abs(direction.alpha @ world.truth) < 0.4
+    np.testing.assert_allclose(np.linalg.norm(direction.alpha), 1, atol=1e-6)
+    assert direction.scale == pytest.approx(result["scale"], rel=1e-9)
     codes = 400 if "codes" in settings else 500
     assert result["codes"] == codes
-    assert result["test"]["auc_vs_predictor"] > 0.95
+    assert result["test"]["auc_vs_predictor"] > 0.94
     assert result["test"]["spearman"] > 0.9
     assert result["stability"]["least"] > 0.8
     assert result["stability"]["least"] <= result["stability"]["mean"] <= 1
+    assert ("regularisation" in result) == (result["method"] != "class_means")
+    # f's logit is 3 times a standard normal, and the direction tells most
+    # of it. Slope and level are those of f.
+    assert 0.75 < result["test"]["r2"] <= 1
+    assert result["test"]["r2_low"] < result["test"]["r2"]
+    assert result["test"]["r2"] < result["test"]["r2_high"]
     # Standard normal codes in 64 dimensions: the distance is a chi.
     expected = stats.chi(64).ppf(0.99)
-    np.testing.assert_allclose(direction.trust_radius, expected, rtol=0.03)
+    np.testing.assert_allclose(result["trust_radius"], expected, rtol=0.03)
+    assert result["test"]["trusted"] == pytest.approx(0.99, abs=0.02)
+
+
+def test_the_mlp_finds_it_too(tmp_path, monkeypatch):
+    world = planted.World(count=800)
+    result, direction = _run(
+        tmp_path, monkeypatch, world, planted.config(method="mlp")
+    )
+    assert isinstance(direction, Curved)
+    assert result["test"]["auc_vs_predictor"] > 0.95
+    assert 0.75 < result["test"]["r2"] <= 1
+    # Walks go where f rises.
+    codes = world.open_split(None, None, "test").codes[:20]
+    ways = direction.offsets(codes, np.full((20, 1), 2.0))[:, 0]
+    assert np.all(ways @ world.alpha > 1.6)
+
+
+def test_what_is_loaded_is_what_was_fitted(tmp_path, monkeypatch):
+    world, fitted = planted.World(), []
+    save = stage_lib.files.save
+
+    def saving(path, direction):
+        fitted.append(direction)
+        save(path, direction)
+
+    monkeypatch.setattr(stage_lib.files, "save", saving)
+    for method in ("whitened", "mlp"):
+        settings = planted.config(method=method)
+        _, loaded = _run(tmp_path, monkeypatch, world, settings)
+        codes = world.sample_codes(5, 3)
+        lambdas = np.linspace(-2, 2, 15).reshape(5, 3)
+        for name in ("offsets", "along"):
+            np.testing.assert_array_equal(
+                getattr(loaded, name)(codes, lambdas),
+                getattr(fitted[-1], name)(codes, lambdas),
+            )
+        np.testing.assert_array_equal(
+            loaded.trusted_range(codes), fitted[-1].trusted_range(codes)
+        )
+        assert type(loaded) is type(fitted[-1])
 
 
 def test_the_ground_truth_has_its_own_direction(tmp_path, monkeypatch):
@@ -253,22 +209,73 @@ def test_soft_labels_keep_f_s_slope(tmp_path, monkeypatch):
     assert direction.alpha @ world.alpha > 0.999
     np.testing.assert_allclose(direction.scale, 1.5, rtol=0.02)
     np.testing.assert_allclose(direction.intercept, 0, atol=0.1)
+    assert result["test"]["r2"] > 0.99
 
 
-def test_a_threshold_far_from_a_half(tmp_path, monkeypatch):
-    """Where f decides is where the latent predictor says 0.5."""
+@pytest.mark.parametrize("method", DirectionConfig.METHODS)
+def test_a_half_is_where_f_decides(method, tmp_path, monkeypatch):
+    """With a threshold far from it, and whatever the method's own scale."""
     world = planted.World(slope=1.5, bias=-6, count=2000)
-    settings = planted.config(regularisation=(1e-6, 1e-2))
+    settings = planted.config(method=method)
     settings.predictor.threshold = float(special.expit(-6))
-    result, direction = _run(tmp_path, monkeypatch, world, settings)
-    assert result["regularisation"] == 1e-2
-    assert direction.alpha @ world.alpha > 0.95
-    np.testing.assert_allclose(direction.intercept, 0, atol=0.2)
+    _, direction = _run(tmp_path, monkeypatch, world, settings)
+    codes = world.sample_codes(300, 5)
+    f = 1.5 * codes[:, 0] @ world.alpha
+    slope, level = np.polyfit(f, direction.logits(codes), 1)
+    np.testing.assert_allclose(level, 0, atol=0.1)
+    assert 0.75 < slope < 1.1
 
 
 def test_a_predictor_of_one_class_is_told(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match=r"500 images .* class 1"):
-        _run(tmp_path, monkeypatch, planted.World(bias=50), planted.config())
+    for method in ("logistic", "mlp"):
+        with pytest.raises(ValueError, match=r"500 images .* class 1"):
+            _run(
+                tmp_path,
+                monkeypatch,
+                planted.World(bias=50),
+                planted.config(method=method),
+            )
+
+
+def test_a_missing_nuisance_is_told_before_any_work(tmp_path, monkeypatch):
+    world = planted.World()
+    monkeypatch.setattr(world, "encode", lambda *_: pytest.fail("encoded"))
+    open_split = world.open_split
+
+    def with_sizes(*args):
+        split = open_split(*args)
+        split.sizes = np.full((500, 2), 8)
+        return split
+
+    world.open_split = with_sizes
+    settings = planted.config(nuisances=("height", "age"))
+    with pytest.raises(ConfigError, match=r"nuisances = 'age'.*height, width"):
+        _run(tmp_path, monkeypatch, world, settings)
+    assert not workdir.is_complete(settings, tmp_path, "direction")
+
+
+def test_a_nuisance_of_the_data_is_projected_out(tmp_path, monkeypatch):
+    """f looks at a mixture of what makes images high, and of another thing."""
+    world, other = planted.World(count=800), planted.unit(3)
+    other -= other @ world.alpha * world.alpha
+    other /= np.linalg.norm(other)
+    high = (world.alpha + other) / np.sqrt(2)
+    open_split = world.open_split
+
+    def with_sizes(*args):
+        split = open_split(*args)
+        heights = 100 + 20 * split.codes[:, 0] @ high
+        split.sizes = np.stack([heights, np.full(800, 8)], axis=1)
+        return split
+
+    world.open_split = with_sizes
+    result, direction = _run(
+        tmp_path, monkeypatch, world, planted.config(nuisances=("height",))
+    )
+    assert result["nuisances"]["height"] > 0.95
+    expected = (world.alpha - other) / np.sqrt(2)
+    assert direction.alpha @ expected > 0.9
+    assert abs(direction.alpha @ high) < 0.02
 
 
 def test_decisions_count_the_threshold_itself():

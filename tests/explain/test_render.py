@@ -14,8 +14,16 @@ from scipy import special
 from jaxstyle import workdir
 from jaxstyle.config import ProjectConfig
 from jaxstyle.data import problems
+from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import direction as direction_lib
-from jaxstyle.explain import manifest, render, search, sources
+from jaxstyle.explain import (
+    manifest,
+    render,
+    render_files,
+    search,
+    sources,
+    stylespace,
+)
 from tests import made_run
 
 FRAMES = 7
@@ -318,7 +326,7 @@ def test_memory_does_not_grow_with_the_folder(made, tmp_path, monkeypatch):
 
         def __call__(self, ids, targets, images):
             return [
-                render.Rendered(
+                render_files.Rendered(
                     image_id=ids[n],
                     target="",
                     original=images[n],
@@ -331,11 +339,12 @@ def test_memory_does_not_grow_with_the_folder(made, tmp_path, monkeypatch):
                     reconstruction_frame=0,
                     flip_frame=-1,
                     status=search.NO_FLIP,
+                    sparse=None,
                 )
                 for n in range(len(ids))
             ]
 
-    write = render.write
+    write = render_files.write
 
     def slow(*args):
         time.sleep(0.005)
@@ -348,9 +357,9 @@ def test_memory_does_not_grow_with_the_folder(made, tmp_path, monkeypatch):
         lambda *_: sources.Images(ids, [""] * count, read),
     )
     monkeypatch.setattr(render, "Explainer", Fast)
-    monkeypatch.setattr(render, "write", slow)
-    monkeypatch.setattr(render.strips, "strip", lambda *_, **__: _Blank())
-    monkeypatch.setattr(render.strips, "save_animation", lambda *_: None)
+    monkeypatch.setattr(render_files, "write", slow)
+    monkeypatch.setattr(render_files.strips, "strip", lambda *_, **__: _Blank())
+    monkeypatch.setattr(render_files.strips, "save_animation", lambda *_: None)
     result = render.run(config, root)
     assert result == {
         "images": count,
@@ -364,7 +373,7 @@ def test_memory_does_not_grow_with_the_folder(made, tmp_path, monkeypatch):
 
 
 class _Blank:
-    def save(self, path):
+    def save(self, path, **__):
         path.write_bytes(b"")
 
 
@@ -397,3 +406,36 @@ def test_walks_from_projections(rendered, tmp_path):
     # Not each: what is beyond white or black is cut off in a frame only.
     assert len(gains) == 6 and np.mean(gains) > 0.01
     assert len(frames) == 6 * FRAMES
+
+
+def test_sparse_counterfactuals_are_rendered_on_request(made, tmp_path):
+    """Few channels, and f on the file that was written has flipped."""
+    config, whole = made
+    root = _another(whole, tmp_path)
+    config = dataclasses.replace(
+        config, walk=dataclasses.replace(config.walk, sparse=True, limit=5)
+    )
+    render.run(config, root)
+    images, _, folder = _tables(config, root)
+    flipped = [row for row in images if row["flipped"] == "1"]
+    assert flipped
+    codec = encoder_train.load(config, root)
+    most = stylespace.Sparsifier(config, codec, None).channels
+    threshold = np.float32(config.predictor.threshold)
+    for row in flipped:
+        judged = float(row["sparse_probability"])
+        np.testing.assert_allclose(
+            judged, _f([folder / row["sparse"]])[0], atol=2e-6
+        )
+        assert (judged >= threshold) == (row["asked"] == "1")
+        names = row["sparse_channels"].split()
+        assert 0 < len(set(names)) == len(names) < most
+        assert all(name.partition(":")[2].isdigit() for name in names)
+
+
+def test_nothing_sparse_is_told_where_it_was_not_asked_for(rendered):
+    config, root, _ = rendered
+    images, _, folder = _tables(config, root)
+    names = ("sparse", "sparse_channels", "sparse_probability")
+    assert all(row[name] == "" for row in images for name in names)
+    assert not list(folder.rglob("sparse.png"))

@@ -5,7 +5,7 @@ import pytest
 
 from jaxstyle.config import Config, PredictorConfig, WalkConfig
 from jaxstyle.explain import search
-from jaxstyle.explain.direction import Direction
+from jaxstyle.explain.direction import Linear, Region
 
 DIM = 3
 
@@ -13,7 +13,8 @@ DIM = 3
 def _direction(radius=10.0, scale=1.0):
     """Along the first axis, about the origin: latent logit = scale * x."""
     alpha = np.eye(DIM, dtype=np.float32)[0]
-    return Direction(alpha, scale, 0.0, np.zeros(DIM, np.float32), radius)
+    region = Region(np.zeros(DIM), np.eye(DIM), radius)
+    return Linear(alpha, scale * alpha.astype(np.float64), 0.0, region)
 
 
 def _codes(x, y=0.0):
@@ -63,7 +64,7 @@ def _check_frames(config, direction, codes, lambdas, verdicts):
     places[..., 0] += lambdas
     reach = np.linalg.norm(places, axis=-1)
     start = np.linalg.norm(codes[:, 0].astype(np.float64), axis=-1)
-    allowed = np.maximum(direction.trust_radius, start)[:, None]
+    allowed = np.maximum(direction.region.radius, start)[:, None]
     assert np.all(reach <= allowed * (1 + 1e-5))
 
 
@@ -299,7 +300,7 @@ def test_any_ladder_any_limit_any_f(seed):
         scale=float(10 ** random.uniform(-1.5, 1.5)),
     )
     count = 24
-    spread = direction.trust_radius * random.uniform(0.1, 2)
+    spread = direction.region.radius * random.uniform(0.1, 2)
     codes = _codes(random.normal(0, spread, count), random.normal(0, spread))
     slopes = random.uniform(-1, 3, (count, 1)) / spread
     waves = random.uniform(0, 3, (count, 1)) * (seed % 2)

@@ -8,8 +8,8 @@ from PIL import Image
 from jaxstyle.encoder import codec as codec_lib
 from jaxstyle.encoder import state as state_lib
 from jaxstyle.encoder import train as encoder_train
-from jaxstyle.explain import render, walk
-from jaxstyle.explain.direction import Direction
+from jaxstyle.explain import render_files, walk
+from jaxstyle.explain.direction import Linear, Region
 from jaxstyle.stylegan2 import exports
 from jaxstyle.stylegan2 import networks as gan_networks
 from jaxstyle.stylegan2 import state as gan_state
@@ -32,7 +32,8 @@ def parts(request):
     codec = codec_lib.Codec(config, gan, trained)
     alpha = np.random.default_rng(0).normal(size=8).astype(np.float32)
     alpha /= np.linalg.norm(alpha)
-    direction = Direction(alpha, 1.0, 0.0, np.zeros(8, np.float32), 5.0)
+    region = Region(np.zeros(8), np.eye(8), 5.0)
+    direction = Linear(alpha, alpha.astype(np.float64), 0.0, region)
     walker = walk.Walker(config, codec, direction, Brightness())
     return config, codec, direction, walker
 
@@ -95,7 +96,7 @@ def test_as_stored_is_a_trip_through_a_file(channels, tmp_path):
     image = random.uniform(-1.2, 1.2, (16, 16, channels)).astype(np.float32)
     stored = walk.as_stored(image)
     for name, pixels in (("once", image), ("twice", stored)):
-        render.save_png(tmp_path / f"{name}.png", pixels)
+        render_files.save_png(tmp_path / f"{name}.png", pixels)
         levels = np.asarray(Image.open(tmp_path / f"{name}.png"))
         assert levels.dtype == np.uint8
         read = levels.reshape(image.shape) / 127.5 - 1

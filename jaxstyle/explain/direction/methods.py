@@ -1,0 +1,71 @@
+"""How to find the normal of a linear latent predictor.
+
+Each takes points x [N, D], what is wanted of them, and C, the weight of the
+data against the squared norm of the normal; each returns a normal [D],
+pointing towards the finding, of any length.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.svm import LinearSVC
+
+from jaxstyle.explain.direction.labels import Wanted
+
+Normal = Callable[[np.ndarray, Wanted, float], np.ndarray]
+
+
+def logistic(x: np.ndarray, wanted: Wanted, c: float) -> np.ndarray:
+    """Logistic regression: Schutte et al. 2021 (arXiv:2101.07563, 2.3)."""
+    model = LogisticRegression(C=c, max_iter=2000)
+    x = _repeated(x, wanted)
+    model.fit(x, wanted.labels, sample_weight=wanted.balanced)
+    return model.coef_[0]
+
+
+def least_squares(x: np.ndarray, wanted: Wanted, c: float) -> np.ndarray:
+    """Ridge regression on the values, ordinal or continuous ones as well."""
+    return Ridge(alpha=1 / c).fit(x, wanted.values).coef_
+
+
+def svm(x: np.ndarray, wanted: Wanted, c: float) -> np.ndarray:
+    """Linear support vector machine with squared hinge loss."""
+    # liblinear penalises the intercept, too, over the square of its scaling.
+    model = LinearSVC(
+        C=c,
+        dual=False,  # type: ignore[arg-type]
+        intercept_scaling=10,
+        # At 1e-6 separable classes stop a Newton step early, askew.
+        tol=1e-10,
+        max_iter=10_000,
+    )
+    x = _repeated(x, wanted)
+    model.fit(x, wanted.labels, sample_weight=wanted.balanced)
+    return model.coef_[0]
+
+
+def class_means(x: np.ndarray, wanted: Wanted, c: float) -> np.ndarray:
+    """From the mean of the negatives to that of the positives; no C."""
+    del c
+    x = _repeated(x, wanted)
+    means = [
+        np.average(x[wanted.labels == k], 0, wanted.weights[wanted.labels == k])
+        for k in (0, 1)
+    ]
+    return means[1] - means[0]
+
+
+# "whitened" is the logistic one, in coordinates where W has unit covariance.
+NORMALS: dict[str, Normal] = {
+    "logistic": logistic,
+    "least_squares": least_squares,
+    "svm": svm,
+    "class_means": class_means,
+    "whitened": logistic,
+}
+UNPENALISED = ("class_means",)
+
+
+def _repeated(x: np.ndarray, wanted: Wanted) -> np.ndarray:
+    return np.tile(x, (len(wanted.labels) // len(x), 1))
