@@ -1,0 +1,111 @@
+"""A classifier of the same images that learns labels which mean nothing.
+
+Adebayo et al. 2018 (arXiv:1810.03292, section 4): the data randomization
+test.
+"""
+
+import csv
+import os
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxstyle import workdir
+from jaxstyle.classifier import train as classifier_train
+from jaxstyle.config import Config
+from jaxstyle.data import builders, prepare
+
+# Validation chooses the epoch: with its true labels it would choose the
+# weights that happen to know most of the truth.
+PERMUTED = ("train", "val")
+
+
+def train(config: Config, root: str | Path, folder: Path) -> dict[str, Any]:
+    """Trains the built-in classifier on permuted labels.
+
+    Everything else is as in the run. Goes on where it was stopped.
+
+    Args:
+      config: the run's.
+      root: its workdir.
+      folder: the workdir of the new classifier; made if missing.
+
+    Returns:
+      "auc" on the test images and their true labels, with its 95 % interval
+      "auc_low" and "auc_high", "train_auc" on the permuted labels, and
+      "epochs".
+
+    Raises:
+      WorkdirError: if the data are not prepared.
+      stopping.Stopped: after a signal to stop, when all is saved.
+    """
+    link_data(config, root, folder)
+    if not workdir.is_complete(config, folder, "classifier"):
+        classifier_train.run(config, folder)
+    told = workdir.result(config, folder, "classifier")
+    test = {key: told["test"][key] for key in ("auc", "auc_low", "auc_high")}
+    return {
+        **test,
+        "train_auc": told["train"]["auc"],
+        "epochs": told["epochs"],
+    }
+
+
+def link_data(config: Config, root: str | Path, folder: Path) -> None:
+    """The prepared images once more, under permuted labels.
+
+    Images are linked to, and the index, which has the labels, is written.
+
+    Raises:
+      WorkdirError: if the data are not prepared.
+    """
+    if workdir.is_complete(config, folder, "data"):
+        return
+    theirs = prepare.prepared(config, root)
+    stage = workdir.begin(config, folder, "data")
+    mine = stage.path / theirs.name
+    mine.mkdir(exist_ok=True)
+    for item in theirs.iterdir():
+        link = mine / item.name
+        if item.name != builders.INDEX and not link.is_symlink():
+            # Relative, so that the whole run may be moved.
+            link.symlink_to(
+                os.path.relpath(item.resolve(), mine.resolve()), item.is_dir()
+            )
+    with (theirs / builders.INDEX).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    with (mine / builders.INDEX).open(
+        "w", newline="", encoding="utf-8"
+    ) as file:
+        writer = csv.DictWriter(file, builders.INDEX_COLUMNS)
+        writer.writeheader()
+        writer.writerows(permuted(rows, config.seed))
+    workdir.finish(stage, workdir.result(config, root, "data"), 0.0)
+
+
+def permuted(
+    rows: Sequence[dict[str, str]], seed: int
+) -> list[dict[str, str]]:
+    """Rows of the index with the labels permuted among each split's images.
+
+    So each split has as many images of each label as before. Those of the
+    test split stay where they are.
+
+    Args:
+      rows: with "split" and "label".
+      seed: of the permutations.
+    """
+    labels = [row["label"] for row in rows]
+    for split in PERMUTED:
+        there = [n for n, row in enumerate(rows) if row["split"] == split]
+        name = f"permuted labels {split}"
+        random = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        drawn = [labels[n] for n in random.permutation(there)]
+        for n, label in zip(there, drawn, strict=True):
+            labels[n] = label
+    return [
+        row | {"label": label} for row, label in zip(rows, labels, strict=True)
+    ]
