@@ -105,7 +105,12 @@ def _cpu(config: Config) -> None:
         sample_kimg=25,
     )
     config.encoder = EncoderConfig(
-        space="w_plus", widths=(16, 32, 64, 64), kimg=16, adapt_kimg=28
+        space="w_plus",
+        widths=(16, 32, 64, 64),
+        refinements=2,
+        kimg=6,
+        adapt_kimg=10,
+        checkpoint_kimg=2,
     )
 
 

@@ -18,6 +18,7 @@ from jaxstyle.benchmark import (
     operations,
     phases,
     precision,
+    rendering,
 )
 from jaxstyle.benchmark.settings import Settings
 
@@ -29,6 +30,7 @@ SUITES: dict[str, Callable[[Settings], list[dict[str, Any]]]] = {
     "precision": precision.run,
     "devices": devices.run,
     "input": input_pipeline.run,
+    "render": rendering.run,
     "first_step": first_step.run,
     "gpu256": gpu256.run,
 }

@@ -71,7 +71,7 @@ def ways(config: Config) -> dict[str, Config]:
     """
     refined = config.encoder.refinements or _REFINEMENTS
     changes: dict[str, dict[str, Any]] = {}
-    for space in ("w", "w_plus"):
+    for space in ("w_plus", "w"):
         plain = {"space": space, "refinements": 0, "predictor_weight": 0.0}
         changes[f"{space}_synthetic"] = plain | {"adapt_kimg": 0.0}
         changes[f"{space}_adapted"] = plain

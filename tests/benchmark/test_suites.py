@@ -21,6 +21,7 @@ from jaxstyle.benchmark import (
     peers,
     phases,
     precision,
+    rendering,
     subjects,
     suites,
     timing,
@@ -211,6 +212,32 @@ def test_one_device_cannot_be_compared(monkeypatch):
 def steps_of_no_time(monkeypatch):
     monkeypatch.setattr(
         subjects.Trainer, "step", lambda self, phase: lambda: None
+    )
+
+
+def test_the_renderer_is_held_against_the_generator(monkeypatch):
+    monkeypatch.setattr(rendering, "_IMAGES", 6)
+    asked = []
+    judge = rendering.search.find_walks
+
+    def counted(config, direction, codes, decided, ask):
+        def counting(*given):
+            answer = ask(*given)
+            asked.append(answer.size)
+            return answer
+
+        return judge(config, direction, codes, decided, counting)
+
+    monkeypatch.setattr(rendering.search, "find_walks", counted)
+    renderer, generator = _timed(rendering.run(SETTINGS))
+    assert renderer["subject"] == "renderer"
+    assert generator["subject"] == "generator"
+    assert _is_ratio(renderer["of_the_generator_s_speed"])
+    # As many frames as are counted: those of the search, and those saved.
+    runs = len(renderer["seconds"]) + 1
+    frames = sum(asked) / runs + 6 * 11
+    assert renderer["walks_per_second"] == pytest.approx(
+        renderer["images_per_second"] * 6 / frames
     )
 
 

@@ -1,0 +1,134 @@
+"""The renderer, files and all, against the bare generator."""
+
+import dataclasses
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxstyle import checkpoints, workdir
+from jaxstyle.benchmark import timing
+from jaxstyle.benchmark.settings import Settings
+from jaxstyle.config import (
+    Config,
+    DataConfig,
+    DirectionConfig,
+    EncoderConfig,
+    PredictorConfig,
+    WalkConfig,
+)
+from jaxstyle.data import prepare
+from jaxstyle.encoder import codec as codec_lib
+from jaxstyle.encoder import state as encoder_state
+from jaxstyle.encoder import train as encoder_train
+from jaxstyle.explain import direction, render, search
+from jaxstyle.stylegan2 import exports
+from jaxstyle.stylegan2 import state as gan_state
+
+# Images of one timing.
+_IMAGES = 32
+# Rounds of the search besides its refinements (see `search`).
+_ROUNDS = 2
+
+
+def darkness(images: np.ndarray) -> np.ndarray:
+    """A black box that costs next to nothing: [N, H, W, C] -> [N]."""
+    return 1 / (1 + np.exp(20 * (images.mean(axis=(1, 2, 3)) - 0.7)))
+
+
+def run(settings: Settings) -> list[dict[str, Any]]:
+    """Embedded images at each resolution, networks as initialised.
+
+    The renderer asks the generator for every frame of its search and for
+    those that it saves. Counted are all of them, as the share of the
+    generator's own speed that is left while codes are searched, f is asked
+    and strips, animations and tables are written.
+
+    Returns:
+      Rows of both sides; the renderer's has the ratio.
+    """
+    rows = []
+    for side in settings.resolutions:
+        logging.info("render: embedded images at %d px", side)
+        with tempfile.TemporaryDirectory() as folder:
+            rows += _compared(settings, side, Path(folder))
+    return rows
+
+
+def _compared(settings: Settings, side: int, root: Path) -> list[dict]:
+    config = _config(settings, side)
+    codec = _finish_stages(config, root)
+    walk = config.walk
+    rounds = _ROUNDS + walk.refinements + 1
+    frames = _IMAGES * search.frame_count(config) * rounds
+    codes = codec.sample_codes(frames, config.seed)
+    bare = codec_lib.Codec(
+        dataclasses.replace(
+            config,
+            walk=dataclasses.replace(
+                walk, batch_size=walk.batch_size * search.frame_count(config)
+            ),
+        ),
+        codec.gan,
+        codec.trained,
+    )
+
+    def rendered() -> None:
+        shutil.rmtree(root / "render", ignore_errors=True)
+        render.run(config, root)
+
+    seconds = timing.interleaved(
+        {"renderer": rendered, "generator": lambda: bare.decode(codes)},
+        settings.rounds,
+        settings.limit,
+    )
+    rows = [
+        {
+            "suite": "render",
+            "resolution": side,
+            "subject": name,
+            **timing.speed(frames, taken),
+        }
+        for name, taken in seconds.items()
+    ]
+    rows[0]["of_the_generator_s_speed"] = timing.ratio(
+        seconds["renderer"], seconds["generator"]
+    )
+    rows[0]["walks_per_second"] = (
+        rows[0]["images_per_second"] * _IMAGES / frames
+    )
+    return rows
+
+
+def _config(settings: Settings, side: int) -> Config:
+    return dataclasses.replace(
+        settings.config(side),
+        data=DataConfig(resolution=side),
+        encoder=EncoderConfig(widths=(32, 64, 128)),
+        predictor=PredictorConfig(
+            kind="callable", target="jaxstyle.benchmark.rendering:darkness"
+        ),
+        direction=DirectionConfig(samples=256, bootstraps=2),
+        walk=WalkConfig(
+            batch_size=settings.batch, limit=_IMAGES, split="train"
+        ),
+    )
+
+
+def _finish_stages(config: Config, root: Path) -> codec_lib.Codec:
+    """Data, and networks that count as trained, up to the direction."""
+    prepare.run(config, root)
+    gan = exports.exported(gan_state.create(config))
+    adam = encoder_state.optimiser(config, 1, 1)
+    trained = encoder_train.exported(encoder_state.create(config, gan, adam))
+    for name, tree in (("gan", gan), ("encoder", trained)):
+        stage = workdir.stage(config, root, name)
+        stage.path.mkdir()
+        checkpoints.save_tree(stage.exported, jax.device_get(tree))
+        workdir.finish(stage, {}, 0.0)
+    direction.run(config, root)
+    return encoder_train.load(config, root)
