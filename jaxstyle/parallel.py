@@ -15,8 +15,8 @@ is for one process only, such as writing a file, goes through `on_main`.
 
 import itertools
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,8 @@ import numpy as np
 
 # The coordinator's client has no public name; Orbax uses this one, too.
 from jax._src.distributed import global_state
+
+Item = TypeVar("Item")
 
 AXIS = "batch"
 # Rendering many walks may take days. A process that dies ends the wait.
@@ -160,6 +162,23 @@ def on_main(function: Callable[[], Any]) -> Any:
         _alone = False
     client.key_value_set(key, message)
     return value
+
+
+def wait_for_all() -> None:
+    """Returns when all processes have called this; in the same order.
+
+    A process that dies ends the wait, as `initialise` tells.
+    """
+    if jax.process_count() > 1:
+        client: Any = global_state.client
+        client.wait_at_barrier(f"jaxstyle/all/{next(_turns)}", _WAIT_MS)
+
+
+def my_share(items: Sequence[Item]) -> Sequence[Item]:
+    """This process's block of items that all processes know."""
+    count, index = jax.process_count(), jax.process_index()
+    ends = [len(items) * n // count for n in (index, index + 1)]
+    return items[slice(*ends)]
 
 
 def train_step(step: Callable[..., Any]) -> Callable[..., Any]:

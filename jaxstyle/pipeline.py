@@ -1,6 +1,7 @@
 """All stages in order: skips what is done, resumes what was interrupted.
 
-Training runs on all processes; every other stage is work for process 0.
+Training and rendering run on all processes; every other stage is work for
+process 0.
 """
 
 import logging
@@ -30,7 +31,7 @@ _RUN: dict[str, Run] = {
     "evaluation": evaluate.run,
     "report": build.run,
 }
-_TRAINERS = (classifier.run, gan.run, encoder.run)
+_ON_ALL = (classifier.run, gan.run, encoder.run, render.run)
 
 
 def run(config: Config, root: str | Path) -> dict[str, Any]:
@@ -69,10 +70,10 @@ def run_stage(
 ) -> dict[str, Any]:
     """Calls `stage_run` as one of possibly several processes should.
 
-    Trainings, and the whole pipeline, run on all of them. All else runs on
-    process 0 while the others wait; all return its numbers.
+    Trainings, rendering and the whole pipeline run on all of them. All else
+    runs on process 0 while the others wait; all return its numbers.
     """
-    if stage_run in (run, *_TRAINERS):
+    if stage_run in (run, *_ON_ALL):
         return stage_run(config, root)
     return parallel.on_main(lambda: stage_run(config, root))
 

@@ -2,10 +2,12 @@
 
 An image counts as rendered once its row is in images.csv, which is written
 after its frames' rows and its files. What a killed run left half-way is
-swept out at the next start.
+swept out at the next start. Of several processes each writes tables of its
+own, which `gather` joins.
 """
 
 import csv
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,36 @@ class Manifest:
         _append(self._frames, FRAME_FIELDS, frames)
         _append(self._images, IMAGE_FIELDS, [image])
         self.done.add(str(image["image_id"]))
+
+
+def part(table: Path, index: int) -> Path:
+    """The table of process `index`, "images.part-0.csv" and the like."""
+    return table.with_name(f"{table.stem}.part-{index}.csv")
+
+
+def gather(frames: Path, images: Path) -> None:
+    """Moves what processes wrote to the tables of all, in their order.
+
+    Interrupted, it goes on where it was; one image is in memory.
+    """
+    table = Manifest(frames, images)
+    parts = frames.parent.glob(f"{frames.stem}.part-*.csv")
+    indices = sorted(int(path.stem.rpartition("-")[2]) for path in parts)
+    for index in indices:
+        their_frames, their_images = part(frames, index), part(images, index)
+        # Opened, to sweep out what was left half-way.
+        Manifest(their_frames, their_images)
+        walks = itertools.groupby(
+            read(their_frames), key=lambda row: row["image_id"]
+        )
+        for image, (image_id, rows) in zip(
+            read(their_images), walks, strict=True
+        ):
+            if image_id not in table.done:
+                table.add(image, list(rows))
+        # Images without frames would not be whole: they go first.
+        their_images.unlink()
+        their_frames.unlink()
 
 
 def read(path: Path) -> Iterator[dict[str, str]]:

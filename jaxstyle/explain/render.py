@@ -9,41 +9,75 @@ batch, and a bounded number of images is in memory at any time.
 
 import collections
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent import futures
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
-from jaxstyle import predictors, run_log, workdir
+from jaxstyle import parallel, predictors, run_log, workdir
 from jaxstyle.config import Config
 from jaxstyle.encoder import projection
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import direction as direction_lib
-from jaxstyle.explain import manifest as manifest_lib
-from jaxstyle.explain import render_files, search, sources, stylespace, walk
+from jaxstyle.explain import (
+    manifest,
+    render_files,
+    search,
+    sources,
+    stylespace,
+    walk,
+)
 from jaxstyle.explain.attribution import grad_cam
 from jaxstyle.explain.render_files import Rendered
 
 
 def run(config: Config, root: str | Path) -> dict[str, Any]:
-    """Renders what `config.walk` names; goes on where it was stopped."""
+    """Renders what `config.walk` names; goes on where it was stopped.
+
+    Of several processes each renders a share of the images.
+    """
     started = time.monotonic()
     name = "render_images" if config.walk.images else "render"
     stage = workdir.begin(config, root, name)
     images = sources.open_images(config, root)
-    table = manifest_lib.Manifest(stage.manifest, stage.summary)
-    waiting = [
-        position
-        for position, image_id in enumerate(images.ids)
-        if image_id not in table.done
-    ]
-    progress = run_log.Progress(
-        "render", len(images.ids), "images", len(images.ids) - len(waiting)
+
+    def gathered() -> list[str]:
+        manifest.gather(stage.manifest, stage.summary)
+        return [row["image_id"] for row in manifest.read(stage.summary)]
+
+    done = set(parallel.on_main(gathered))
+    waiting = [n for n, name in enumerate(images.ids) if name not in done]
+    _render(config, root, stage, images, parallel.my_share(waiting))
+    parallel.wait_for_all()
+
+    def summary() -> dict[str, Any]:
+        gathered()
+        return _summary(manifest.read(stage.summary))
+
+    result = parallel.on_main(summary)
+    workdir.finish(stage, result, time.monotonic() - started)
+    return result
+
+
+def _render(
+    config: Config,
+    root: str | Path,
+    stage: workdir.Stage,
+    images: sources.Images,
+    waiting: Sequence[int],
+) -> None:
+    """Renders the images at these positions into tables of this process."""
+    index = jax.process_index()
+    table = manifest.Manifest(
+        manifest.part(stage.manifest, index),
+        manifest.part(stage.summary, index),
     )
     explain = Explainer(config, root)
-    done = len(images.ids) - len(waiting)
+    progress = run_log.Progress("render", len(waiting), "images")
+    done = 0
     with futures.ThreadPoolExecutor(config.walk.writer_threads) as pool:
         writing: list[futures.Future[Any]] = []
         for positions, batch in images.batches(config.walk.batch_size, waiting):
@@ -59,9 +93,6 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
             ]
         done += _record(table, writing)
         progress.update(done)
-    result = _summary(manifest_lib.read(stage.summary))
-    workdir.finish(stage, result, time.monotonic() - started)
-    return result
 
 
 class Explainer:
@@ -157,7 +188,7 @@ class Explainer:
 
 
 def _record(
-    table: manifest_lib.Manifest, writing: list[futures.Future[Any]]
+    table: manifest.Manifest, writing: list[futures.Future[Any]]
 ) -> int:
     """Waits for the files of a batch and enters its images in the tables."""
     for future in writing:

@@ -1,6 +1,7 @@
 """The two tables after a kill at any byte."""
 
 import csv
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +87,66 @@ def test_a_table_of_other_columns_is_begun_anew(tmp_path):
     (tmp_path / "images.csv").write_text("image_id,old\na,1\n")
     assert _open(tmp_path).done == set()
     assert _ids(tmp_path) == ([], [])
+
+
+def _part(folder, index):
+    return Manifest(
+        *(
+            manifest.part(folder / name, index)
+            for name in ("manifest.csv", "images.csv")
+        )
+    )
+
+
+def _gather(folder):
+    manifest.gather(folder / "manifest.csv", folder / "images.csv")
+
+
+def test_parts_are_gathered_in_the_order_of_processes(tmp_path):
+    _open(tmp_path).add(*_rows("a"))
+    # More than ten: by number, not by name.
+    for index, name in ((10, "d"), (2, "c"), (0, "b")):
+        _part(tmp_path, index).add(*_rows(name))
+    _gather(tmp_path)
+    assert _ids(tmp_path) == (list("abcd"), [n for n in "abcd" for _ in "123"])
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"manifest.csv", "images.csv"}
+    before = _ids(tmp_path)
+    _gather(tmp_path)
+    assert _ids(tmp_path) == before
+
+
+def test_killed_while_gathering(tmp_path, monkeypatch):
+    """At any table and any file: nothing is lost, nothing is there twice."""
+    expected = (list("abc"), [n for n in "abc" for _ in "123"])
+    for stopped_at in range(20):
+        folder = tmp_path / str(stopped_at)
+        folder.mkdir()
+        parts = (_part(folder, 0), _part(folder, 1))
+        for part, name in zip((*parts, parts[1]), "abc", strict=True):
+            part.add(*_rows(name))
+        acts = iter(range(stopped_at, -1, -1))
+
+        def counted(act, acts=acts):
+            def acting(*given):
+                if next(acts) == 0:
+                    raise KeyboardInterrupt
+                return act(*given)
+
+            return acting
+
+        finished = False
+        with monkeypatch.context() as patch:
+            patch.setattr(manifest, "_append", counted(manifest._append))
+            patch.setattr(Path, "unlink", counted(Path.unlink))
+            try:
+                _gather(folder)
+                finished = True
+            except KeyboardInterrupt:
+                pass
+        _gather(folder)
+        assert _ids(folder) == expected, stopped_at
+        if finished:
+            break
+    # 3 images into 2 tables each, and 4 files deleted.
+    assert stopped_at == 10

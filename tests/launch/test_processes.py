@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from jaxstyle import run_log, workdir
-from jaxstyle.data import prepare
+from jaxstyle.data import pipeline, prepare
+from jaxstyle.explain import manifest
 from jaxstyle.stylegan2 import exports, train
 from tests import tiny
 from tests.launch import processes, stripes, twenty_steps
@@ -148,6 +149,22 @@ def test_two_processes_reach_the_report(made, by_two):
         lines = run_log.read_metrics(root / name / "metrics.jsonl")
         numbers = [line["step"] for line in lines]
         assert numbers == sorted(set(numbers)) and numbers
+
+
+def test_two_processes_share_the_rendering(made, by_two):
+    """Each its block of images; together every image once, in order."""
+    config = _config(made)
+    folder = made / "by_two"
+    stage = workdir.stage(config, folder, "render")
+    ids = [row["image_id"] for row in manifest.read(stage.summary)]
+    split = pipeline.open_split(config, folder, "test")
+    assert ids == split.ids[: config.walk.limit or None] and len(ids) > 1
+    frames = [row["image_id"] for row in manifest.read(stage.manifest)]
+    count = len(frames) // len(ids)
+    assert frames == [name for name in ids for _ in range(count)]
+    # What the first one tells of is its own half.
+    assert f"/{len(ids) // 2} images" in by_two[0]
+    assert not list(stage.path.glob("*.part-*"))
 
 
 def test_two_processes_train_like_one(made, by_two, by_one):
