@@ -174,6 +174,19 @@ def wait_for_all() -> None:
         client.wait_at_barrier(f"jaxstyle/all/{next(_turns)}", _WAIT_MS)
 
 
+def require_one_process(work: str) -> None:
+    """Refuses work that trains beside the stages' order.
+
+    Raises:
+      RuntimeError: naming it, in a run of several processes.
+    """
+    if jax.process_count() > 1:
+        raise RuntimeError(
+            f"{work} is one process's work: start it without --distributed "
+            "and --coordinator; all devices of the machine are used"
+        )
+
+
 def my_share(items: Sequence[Item]) -> Sequence[Item]:
     """This process's block of items that all processes know."""
     count, index = jax.process_count(), jax.process_index()

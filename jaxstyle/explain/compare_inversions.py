@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jaxstyle import workdir
+from jaxstyle import parallel, workdir
 from jaxstyle.config import Config
 from jaxstyle.config.checks import require
 from jaxstyle.encoder import train as encoder_train
@@ -49,6 +49,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         config.walk.images,
         "inversions are compared on a split; leave it empty",
     )
+    parallel.require_one_process("comparing inversions")
     stage = workdir.begin(config, root, "compare_inversions")
     files = Files(stage.path)
     configs = ways(config)

@@ -1,6 +1,7 @@
 """Fits one method after the other, and walks with each."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,9 @@ class Comparison:
         Args:
           codes: of the first N images, to start at instead of E(x).
         """
-        method = self._config.direction.method
-        along, _ = fitting.fit(self._config, method, self._material)
-        count = self.count if codes is None else len(codes)
+        along, count = self._own_direction, self.count
+        if codes is not None:
+            count = len(codes)
         size, found = self._config.walk.batch_size, []
         for start in range(0, count, size):
             rows = np.arange(start, min(start + size, count))
@@ -77,6 +78,11 @@ class Comparison:
             walked = self._walked(along, rows, some)
             found.append(walked.verdicts.flip_frame >= 0)
         return np.concatenate(found)
+
+    @functools.cached_property
+    def _own_direction(self) -> Direction:
+        method = self._config.direction.method
+        return fitting.fit(self._config, method, self._material)[0]
 
     def __call__(
         self, method: str, tell: Callable[[int], None]

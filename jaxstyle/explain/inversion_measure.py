@@ -63,7 +63,9 @@ def measure(
       `<name>_high` are 95 % intervals.
     """
     codec = encoder_train.load(config, root)
-    walks = Comparison(config, root)
+    # How stable directions are is not asked here, and takes many fits.
+    once = dataclasses.replace(config.direction, bootstraps=0)
+    walks = Comparison(dataclasses.replace(config, direction=once), root)
     split = pipeline.open_split(config, root, config.walk.split)
     originals = split.images(range(walks.count))
     judge = _Judge(config, root)

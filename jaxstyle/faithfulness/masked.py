@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxstyle import config as config_lib
 from jaxstyle import workdir
+from jaxstyle.config.checks import require
 from jaxstyle.config.faithfulness import FaithfulnessConfig, ScoresConfig
 from jaxstyle.data import builders, geometry, problems
 from jaxstyle.faithfulness import explanations as explanations_lib
@@ -44,7 +45,8 @@ def run(
     """
     _check(config)
     masks = read_masks(config, key)
-    settings = FaithfulnessConfig(run=config, scores=ScoresConfig())
+    # Scores and resamples only: nothing is planted.
+    settings = FaithfulnessConfig()
     lacking = [0]
 
     def wanted(row: dict[str, str]) -> bool:
@@ -132,8 +134,15 @@ def image_rows(
 
 
 def _check(config: config_lib.Config) -> None:
-    if config.data.source != "npz":
-        raise config_lib.ConfigError(
-            f"data.source = {config.data.source!r}: masks are read from the "
-            "images' npz file; use 'npz'"
-        )
+    require(
+        config.data.source == "npz",
+        "data.source",
+        config.data.source,
+        "masks are read from the images' npz file; use 'npz'",
+    )
+    require(
+        config.predictor.kind == "checkpoint",
+        "predictor.kind",
+        config.predictor.kind,
+        "use 'checkpoint': gradients of f are compared with, too",
+    )

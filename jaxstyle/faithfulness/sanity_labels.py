@@ -80,15 +80,13 @@ def link_data(config: Config, root: str | Path, folder: Path) -> None:
     with (mine / builders.INDEX).open(
         "w", newline="", encoding="utf-8"
     ) as file:
-        writer = csv.DictWriter(file, builders.INDEX_COLUMNS)
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(permuted(rows, config.seed))
     workdir.finish(stage, workdir.result(config, root, "data"), 0.0)
 
 
-def permuted(
-    rows: Sequence[dict[str, str]], seed: int
-) -> list[dict[str, str]]:
+def permuted(rows: Sequence[dict[str, str]], seed: int) -> list[dict[str, str]]:
     """Rows of the index with the labels permuted among each split's images.
 
     So each split has as many images of each label as before. Those of the

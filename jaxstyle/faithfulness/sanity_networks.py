@@ -88,7 +88,7 @@ def layers(config: Config) -> dict[str, tuple[str, ...]]:
         for stage in range(len(config.classifier.widths))
         for block in range(config.classifier.blocks)
     ][::-1]
-    trunk = {name: (name,) for name in blocks}
+    trunk: dict[str, tuple[str, ...]] = {name: (name,) for name in blocks}
     trunk[blocks[0]] = ("norm", blocks[0])
     return {LOGITS: (), **trunk, STEM: ("stem",)}
 

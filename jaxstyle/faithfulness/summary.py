@@ -37,9 +37,9 @@ def summarised(
       records: of `measure.run`.
 
     Returns:
-      "runs", one for each record (see
-      `verdicts.run_verdict`), and "summary" (rates
-      over runs, means over images, all with 95 % bootstrap intervals).
+      "runs", one for each record (see `verdicts.run_verdict`), and
+      "summary" (rates over runs, means over images, all with 95 % bootstrap
+      intervals).
     """
     runs = [run_verdict(config, record) for record in records]
     kinds = [run for run in runs if run["target"] != CLASS and run["learnt"]]

@@ -8,8 +8,8 @@ from typing import Any
 
 from jaxstyle import run_log, workdir
 from jaxstyle.config import Config
-from jaxstyle.report import images, page, records, selection
-from jaxstyle.report.content import Content
+from jaxstyle.report import comparisons, images, page, records, selection
+from jaxstyle.report.content import Compared, Content
 
 _RESULTS = ("classifier", "gan", "encoder", "direction")
 _TRAINED = ("gan", "encoder", "classifier")
@@ -50,18 +50,22 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
 def _content(config: Config, root: str | Path) -> Content:
     walks = records.read_walks(workdir.stage(config, root, "render"))
     groups, made_smaller = selection.choose(walks, config.report.images)
-    details = _details(config, root)
     return Content(
         title=config.report.title,
         name=config.name,
         class_names=config.data.class_names,
         threshold=config.predictor.threshold,
+        method=config.direction.method,
         evaluation=workdir.result(config, root, "evaluation"),
-        intervals=details.get("intervals", {}),
-        feature_networks=details.get("feature_networks", {}),
+        details=_details(config, root),
         stages={
             name: workdir.result(config, root, name)
             for name in _RESULTS
+            if workdir.is_complete(config, root, name)
+        },
+        compared={
+            name: _compared(config, root, name)
+            for name in comparisons.TITLES
             if workdir.is_complete(config, root, name)
         },
         metrics={
@@ -79,3 +83,14 @@ def _content(config: Config, root: str | Path) -> Content:
 def _details(config: Config, root: str | Path) -> dict[str, Any]:
     path = workdir.stage(config, root, "evaluation").details
     return workdir.read_json(path) if path.exists() else {}
+
+
+def _compared(config: Config, root: str | Path, name: str) -> Compared:
+    found = {
+        file: images.comparison(Path(root) / file)
+        for file in comparisons.PICTURES[name]
+    }
+    return Compared(
+        workdir.result(config, root, name),
+        {file: picture for file, picture in found.items() if picture},
+    )

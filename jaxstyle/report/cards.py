@@ -1,10 +1,7 @@
 """The card of one image: tiles, f along the walk, and the slider."""
 
-from pathlib import Path
-
-from jaxstyle.report import trust
+from jaxstyle.report import tiles, trust
 from jaxstyle.report.charts import walk_chart
-from jaxstyle.report.colours import DIFFERENCE_LIMIT, diverging_table
 from jaxstyle.report.images import data_uri
 from jaxstyle.report.markup import Markup, element, join, json_script
 from jaxstyle.report.records import Walk
@@ -32,7 +29,7 @@ def card(
             element("p", _story(walk, class_names), class_="story"),
             _badge(verdict),
         ),
-        _tiles(walk),
+        tiles.tiles(walk),
         element(
             "div",
             element(
@@ -52,34 +49,6 @@ def card(
         data_outcome="flipped" if walk.flipped else "failed",
         data_decision=walk.decision,
         data_trust=verdict.level,
-    )
-
-
-def colour_bar() -> Markup:
-    """The scale of the difference maps."""
-    stops = ",".join(
-        f"rgb({r},{g},{b})" for r, g, b in diverging_table()[::2].tolist()
-    )
-    return element(
-        "div",
-        element(
-            "div",
-            class_="bar",
-            style=f"background:linear-gradient(to right,{stops})",
-        ),
-        element(
-            "div",
-            element("span", f"−{DIFFERENCE_LIMIT:g}"),
-            element("span", "0"),
-            element("span", f"+{DIFFERENCE_LIMIT:g}"),
-            class_="bar-ends",
-        ),
-        element("div", "blue darker, red brighter"),
-        class_="colour-bar",
-        role="img",
-        aria_label=f"Colour scale: blue, darker by {DIFFERENCE_LIMIT:g} or "
-        f"more; white, no change; red, brighter by {DIFFERENCE_LIMIT:g} or "
-        "more; as shares of the full intensity range",
     )
 
 
@@ -121,65 +90,6 @@ def _story(walk: Walk, class_names: tuple[str, str]) -> Markup:
         f" ({flip.predictor:.3f}) at frame {walk.flip_frame + 1} of "
         f"{len(walk.frames)}.",
     )
-
-
-def _tiles(walk: Walk) -> Markup:
-    tiles = [
-        _tile(
-            "Original",
-            _picture(walk.original, f"Original of {walk.image_id}"),
-            f"f = {walk.predictor_original:.3f}",
-        ),
-        _tile(
-            "Reconstruction",
-            _picture(
-                walk.reconstruction,
-                f"Reconstruction of {walk.image_id}",
-                "reconstruction",
-            ),
-            f"f = {walk.predictor_reconstruction:.3f}",
-        ),
-    ]
-    if walk.grad_cam is not None:
-        tiles.append(
-            _tile(
-                "Grad-CAM",
-                _picture(walk.grad_cam, f"Grad-CAM of {walk.image_id}"),
-                "warmer: more weight for f",
-            )
-        )
-    moving = [
-        _tile(
-            element("span", class_="frame-name"),
-            element("canvas", class_="frame", role="img"),
-            element("span", class_="frame-value"),
-            "moving current",
-        ),
-        _tile(
-            "Difference",
-            element("canvas", class_="difference", role="img"),
-            colour_bar(),
-            "moving",
-        ),
-    ]
-    kind = "tiles" if walk.grad_cam is None else "tiles with-cam"
-    return element("div", tiles, moving, class_=kind)
-
-
-def _tile(
-    title: str | Markup, picture: Markup, below: str | Markup, class_: str = ""
-) -> Markup:
-    return element(
-        "figure",
-        element("div", title, class_="tile-title"),
-        picture,
-        element("figcaption", below),
-        class_=f"tile {class_}".strip(),
-    )
-
-
-def _picture(path: Path, text: str, class_: str | None = None) -> Markup:
-    return element("img", src=data_uri(path), alt=text, class_=class_)
 
 
 def _legend() -> Markup:

@@ -3,7 +3,22 @@
 import dataclasses
 from typing import Any
 
+from jaxstyle.report.images import Bounded
 from jaxstyle.report.selection import Group
+
+
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """What a comparison found that was run beside the pipeline.
+
+    Attributes:
+      result: its numbers.
+      pictures: by path in the run folder; without what is missing or too
+        large.
+    """
+
+    result: dict[str, Any]
+    pictures: dict[str, Bounded]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,10 +30,13 @@ class Content:
       name: of the experiment.
       class_names: absence and presence of the finding.
       threshold: probability from which f decides for the finding.
+      method: that found the direction.
       evaluation: numbers by key.
-      intervals: 95 % intervals (low, high) by key.
-      feature_networks: distribution metrics by feature network.
+      details: what the evaluation tells beside them: "intervals", 95 %
+        (low, high) by key; "feature_networks", distribution metrics by
+        network; "counterfactuals". Each may be absent.
       stages: results of the other stages by name.
+      compared: comparisons by stage, of those that were run.
       metrics: lines of `metrics.jsonl` by stage.
       samples: thousands of training images, and the sample grid then.
       groups: the walks shown.
@@ -29,10 +47,11 @@ class Content:
     name: str
     class_names: tuple[str, str]
     threshold: float
+    method: str
     evaluation: dict[str, Any]
-    intervals: dict[str, Any]
-    feature_networks: dict[str, dict[str, Any]]
+    details: dict[str, Any]
     stages: dict[str, dict[str, Any]]
+    compared: dict[str, Compared]
     metrics: dict[str, list[dict[str, Any]]]
     samples: tuple[float, str] | None
     groups: list[Group]
@@ -47,3 +66,10 @@ class Content:
     def failed(self) -> int:
         """Images without a flip."""
         return sum(g.total for g in self.groups if g.kind == "failed")
+
+    @property
+    def has_sparse(self) -> bool:
+        """Whether a walk shown has a counterfactual of fewest channels."""
+        return any(
+            walk.sparse is not None for g in self.groups for walk in g.shown
+        )

@@ -60,10 +60,7 @@ def table(
         "table",
         element("caption", caption, class_="unseen"),
         _head(_COLUMNS),
-        [
-            element("tbody", _group(name), rows)
-            for name, rows in groups.items()
-        ],
+        [element("tbody", _group(name), rows) for name, rows in groups.items()],
         class_="numbers",
     )
 
@@ -109,7 +106,7 @@ def plain_table(
         caption,
         element(
             "table",
-            element("caption", caption),
+            element("caption", element("span", caption)),
             _head(columns),
             element("tbody", [_plain_row(row) for row in rows]),
             class_="plain",

@@ -4,15 +4,11 @@ import base64
 import hashlib
 from importlib import resources
 
-from jaxstyle.report import images
+from jaxstyle.report import comparisons, images, results
 from jaxstyle.report.colours import DIFFERENCE_LIMIT, diverging_table
 from jaxstyle.report.content import Content
 from jaxstyle.report.markup import Markup, element, json_script
-from jaxstyle.report.sections import (
-    generator_section,
-    numbers_section,
-    walks_section,
-)
+from jaxstyle.report.sections import generator_section, walks_section
 
 # Below this side, pixels are shown as squares instead of being smoothed.
 _PIXELATED_BELOW = 128
@@ -26,8 +22,9 @@ def render(content: Content) -> str:
         _masthead(content),
         element(
             "main",
-            numbers_section(content),
+            results.section(content),
             walks_section(content),
+            comparisons.sections(content),
             generator_section(content),
         ),
         _colophon(),
@@ -77,11 +74,12 @@ def _pixelated(content: Content) -> str | None:
 
 
 def _masthead(content: Content) -> Markup:
-    links = (
-        ("#numbers", "Numbers"),
-        ("#walks", "Images and their walks"),
-        ("#generator", "Generator and training"),
-    )
+    links = {
+        "numbers": "Numbers",
+        "walks": "Images and their walks",
+        **{name: comparisons.TITLES[name] for name in content.compared},
+        "generator": "Generator and training",
+    }
     return element(
         "header",
         element("p", content.name, class_="name"),
@@ -95,7 +93,11 @@ def _masthead(content: Content) -> Markup:
             "be what the finding itself looks like.",
             class_="warning",
         ),
-        element("nav", [element("a", text, href=to) for to, text in links]),
+        element(
+            "nav",
+            [element("a", text, href=f"#{to}") for to, text in links.items()],
+            aria_label="Sections",
+        ),
         class_="masthead",
     )
 

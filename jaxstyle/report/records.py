@@ -49,6 +49,10 @@ class Walk:
       original: PNG at the model's resolution.
       reconstruction: likewise.
       grad_cam: PNG of the overlay; None for black boxes.
+      sparse: PNG of the counterfactual of fewest channels; None where it
+        was not asked for, or not found.
+      sparse_channels: how many StyleSpace channels that one moves.
+      sparse_probability: f's probability on it.
       frames: the walk.
     """
 
@@ -65,6 +69,9 @@ class Walk:
     original: Path
     reconstruction: Path
     grad_cam: Path | None
+    sparse: Path | None
+    sparse_channels: int
+    sparse_probability: float | None
     frames: tuple[Frame, ...]
 
     @property
@@ -77,7 +84,7 @@ class Walk:
     @property
     def files(self) -> list[Path]:
         """Every image file of this walk."""
-        files = [self.original, self.reconstruction, self.grad_cam]
+        files = [self.original, self.reconstruction, self.sparse, self.grad_cam]
         files += [frame.path for frame in self.frames]
         return [file for file in files if file is not None]
 
@@ -136,15 +143,40 @@ def _walk(row: dict[str, str], folder: Path, frames: tuple[Frame, ...]) -> Walk:
         ),
         original=folder / row["original"],
         reconstruction=folder / row["reconstruction"],
-        grad_cam=folder / row["grad_cam"] if row["grad_cam"] else None,
+        grad_cam=_path(folder, row["grad_cam"]),
+        sparse=_path(folder, row["sparse"]),
+        sparse_channels=len(row["sparse_channels"].split()),
+        sparse_probability=_number(row["sparse_probability"]),
         frames=frames,
     )
+    _require_whole(walk)
+    return walk
+
+
+def _require_whole(walk: Walk) -> None:
     if walk.flipped != (walk.flip_frame is not None):
         raise ValueError("flip_frame must be given just where it flipped")
+    given = {
+        walk.sparse is not None,
+        walk.sparse_channels > 0,
+        walk.sparse_probability is not None,
+    }
+    if len(given) > 1:
+        raise ValueError(
+            "give all of sparse, sparse_channels and sparse_probability, or "
+            "none of them"
+        )
     for file in walk.files:
         if not file.is_file():
             raise ValueError(f"{file} is missing")
-    return walk
+
+
+def _path(folder: Path, text: str) -> Path | None:
+    return folder / text if text else None
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
 
 
 def _truth(text: str) -> bool:

@@ -1,63 +1,12 @@
-"""The three sections of the page: numbers, walks, training."""
+"""The sections on walks and on training."""
 
 from typing import Any
 
-from jaxstyle.report import charts, filters, numbers, trust
+from jaxstyle.report import charts, filters, trust
 from jaxstyle.report.cards import card
 from jaxstyle.report.content import Content
-from jaxstyle.report.markup import Markup, element, join
+from jaxstyle.report.markup import Markup, element
 from jaxstyle.report.selection import Group
-
-
-def numbers_section(content: Content) -> Markup:
-    """Every number with its plain meaning."""
-    networks = None
-    if content.feature_networks:
-        networks = join(
-            element("h3", "Generator, by feature network"),
-            _by_network(content.feature_networks),
-        )
-    stages = [
-        [f"{name}.{key}", value]
-        for name, result in content.stages.items()
-        for key, value in numbers.flattened(result).items()
-        if isinstance(value, int | float | str | list) or value is None
-    ]
-    return element(
-        "section",
-        element("h2", "Numbers"),
-        numbers.headlines(content.evaluation),
-        numbers.table(content.evaluation, content.intervals),
-        _interval_note(content.intervals),
-        element("div", networks, class_="kind") if networks else None,
-        element(
-            "details",
-            element("summary", "Numbers of each stage"),
-            numbers.plain_table(["Number", "Value"], stages),
-        )
-        if stages
-        else None,
-        id="numbers",
-    )
-
-
-def _interval_note(intervals: dict[str, Any]) -> Markup | None:
-    if not intervals:
-        return None
-    return element(
-        "p", "Below a value: its 95% bootstrap interval.", class_="note"
-    )
-
-
-def _by_network(networks: dict[str, dict[str, Any]]) -> Markup:
-    keys = list(dict.fromkeys(key for n in networks.values() for key in n))
-    rows = [
-        [name, *(values.get(key) for key in keys)]
-        for name, values in networks.items()
-    ]
-    labels = [key.replace("_", " ").replace("fid", "FID") for key in keys]
-    labels = [label.replace("kid", "KID") for label in labels]
-    return numbers.plain_table(["Feature network", *labels], rows)
 
 
 def walks_section(content: Content) -> Markup:
@@ -96,6 +45,7 @@ def walks_section(content: Content) -> Markup:
             "flip, or whose reconstruction f judges differently.",
             class_="note",
         ),
+        _sparse_note() if content.has_sparse else None,
         element(
             "p",
             "This browser alters the pixels that a page reads, so the "
@@ -109,6 +59,17 @@ def walks_section(content: Content) -> Markup:
         ),
         sections,
         id="walks",
+    )
+
+
+def _sparse_note() -> Markup:
+    return element(
+        "p",
+        "“Fewest channels” is the reconstruction with only those style "
+        "channels of the generator moved, and only as far, as f needs to "
+        "decide otherwise: the fewest that were found. The rest of the walk "
+        "was not needed for that.",
+        class_="note",
     )
 
 

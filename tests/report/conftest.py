@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jaxstyle.report import build
-from tests.report import fake_run
+from tests.report import fake_comparisons, fake_run
 
 LONG = "osteoarthritis_grade_2_or_more_in_either_compartment_of_the_knee"
 EVIL = "</script><script>window.evil=1</script><img src=x onerror=evil=1>&amp;"
@@ -15,10 +15,11 @@ EVIL = "</script><script>window.evil=1</script><img src=x onerror=evil=1>&amp;"
 
 @pytest.fixture(scope="session")
 def page(tmp_path_factory) -> Path:
-    """The page of nine images, 32 px, with Grad-CAM."""
+    """The page of nine images, 32 px, with all that a page may have."""
     root = tmp_path_factory.mktemp("run")
     settings = fake_run.config(images=9)
     fake_run.make(root, settings)
+    fake_comparisons.make(root, settings)
     build.run(settings, root)
     return root / "report" / "index.html"
 

@@ -55,7 +55,6 @@ def _width(browser, width):
 def _card(browser, name):
     card = browser.find_element("css selector", f'[data-id="{name}"]')
     browser.execute_script(
-        "document.documentElement.style.scrollBehavior = 'auto';"
         "arguments[0].scrollIntoView()",
         card,
     )
@@ -190,6 +189,98 @@ def test_no_overflow(browser, request, which, width):
     outside = browser.execute_script(OVERFLOWING, width)
     assert outside == []
     assert wide <= width
+
+
+def test_wide_tables_and_pictures_scroll_in_their_own_box(browser, page):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    _width(browser, 390)
+    _open(browser, page)
+    section = browser.find_element("id", "compare_directions")
+    table, picture = section.find_elements("css selector", ".scroll")
+    for box in (table, picture):
+        # As far as it goes; the name of the row stays where it can be read.
+        browser.execute_script("arguments[0].scrollIntoView()", box)
+        beyond = browser.execute_script(
+            "arguments[0].scrollLeft = 1e6; return arguments[0].scrollLeft", box
+        )
+        assert beyond > 100
+        assert box.rect["x"] + box.rect["width"] <= 390
+    head, caption = _part(table, "tbody th"), _part(table, "caption span")
+    for shown in (head, caption):
+        assert shown.rect["x"] == pytest.approx(table.rect["x"], abs=1)
+        assert shown.rect["x"] + shown.rect["width"] <= 390
+    image = _part(picture, "img")
+    assert image.rect["width"] >= 900
+    shape = "return arguments[0].naturalHeight / arguments[0].naturalWidth"
+    # It is loaded when it comes near; cards above grow when they are drawn.
+    come = "arguments[0].scrollIntoView(); return arguments[0].naturalWidth"
+    WebDriverWait(browser, 20).until(
+        lambda _: browser.execute_script(come, image)
+    )
+    assert image.rect["height"] / image.rect["width"] == pytest.approx(
+        browser.execute_script(shape, image), rel=1e-2
+    )
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_menu_leads_to_every_section(browser, page, width):
+    """Though cards on the way there are not drawn, and grow when they are."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    _width(browser, width)
+    _open(browser, page)
+    margin = 16
+    top = "return arguments[0].getBoundingClientRect().top"
+    links = browser.find_elements("css selector", "nav a")
+    assert len(links) == 6
+    for link in links:
+        _, name = link.get_attribute("href").split("#")
+        browser.execute_script("arguments[0].click()", link)
+        heading = browser.find_element("css selector", f"#{name} h2")
+        assert heading.text == link.get_attribute("textContent")
+        WebDriverWait(browser, 5).until(
+            lambda _, at=heading: (
+                abs(browser.execute_script(top, at) - margin) < 2
+            )
+        )
+
+
+CONTRAST = """
+const channel = (value) => {
+  const share = value / 255;
+  return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+};
+const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+const luminance = ([r, g, b]) =>
+  0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+const behind = (element) => {
+  const colour = numbers(getComputedStyle(element).backgroundColor);
+  return colour[3] === 0 ? behind(element.parentElement) : colour;
+};
+return [...document.querySelectorAll(arguments[0])].map((element) => {
+  const pair = [numbers(getComputedStyle(element).color), behind(element)];
+  const [low, high] = pair.map(luminance).sort((a, b) => a - b);
+  return (high + 0.05) / (low + 0.05);
+});
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read(browser, page, scheme):
+    """Contrast of WCAG 2.2, success criterion 1.4.3."""
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+    )
+    _open(browser, page)
+    for selector in (
+        *(".tag", ".tag.own", ".interval", ".note", ".columns dd"),
+        *(".ranking code", ".ranking th", ".numbers thead th", ".aside"),
+        *("caption", ".tile figcaption", ".level"),
+    ):
+        ratios = browser.execute_script(CONTRAST, selector)
+        assert ratios and min(ratios) >= 4.5, selector
 
 
 def test_slider_lines_up_with_the_plot(browser, page):

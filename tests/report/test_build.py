@@ -85,8 +85,33 @@ def test_every_number_is_on_the_page_with_its_meaning(page):
     for key, value in fake_run.EVALUATION.items():
         meaning = numbers.MEANINGS[key]
         assert key in text
-        assert meaning.pattern.format(value) in text
+        assert numbers.formatted(value, meaning.pattern) in text
         assert meaning.sentence in text
+    for key, ends in fake_run.INTERVALS.items():
+        pattern = numbers.MEANINGS[key].pattern
+        assert numbers.interval(ends, pattern) in text
+    assert "By chance it would be 0.20%." in text
+    assert "Not measured in this run" not in text
+
+
+def test_numbers_for_specialists_are_folded(page):
+    html = page.read_text("utf-8")
+    folded = html[html.index("<details>") : html.index("</details>")]
+    assert "latent.r2" in folded and "gan.precision" in folded
+    assert "walk.flip_rate" not in folded
+    assert "walk.fid_ratio" not in folded
+    assert "Counterfactuals of all images, by feature network" in folded
+    assert "reconstruction sFID" in folded
+
+
+def test_tables_have_captions_and_headers_a_scope(page):
+    reader = _read(page)
+    count = [tag for tag, _ in reader.tags].count
+    assert count("table") == count("caption") >= 6
+    assert all(attrs.get("scope") for tag, attrs in reader.tags if tag == "th")
+    assert all(attrs.get("alt") for tag, attrs in reader.tags if tag == "img")
+    for attrs in _with(reader, "div", "scroll"):
+        assert attrs["role"] == "region" and attrs["aria-label"]
 
 
 def test_failures_are_counted_and_shown(page):
@@ -109,7 +134,10 @@ def test_images_are_the_renderers_bytes(page):
             png = (folder / f"{index:02d}.png").read_bytes()
             _, encoded = frame["src"].split("base64,")
             assert base64.b64decode(encoded) == png
-        for name in ("original", "reconstruction", "grad_cam"):
+        names = ["original", "reconstruction", "grad_cam"]
+        if (folder / "sparse.png").exists():
+            names.append("sparse")
+        for name in names:
             assert images.data_uri(folder / f"{name}.png") in sources
 
 
@@ -140,9 +168,41 @@ def fake_run_rows(path):
 
 
 def test_grad_cam_only_where_there_is_one(page, evil_page):
-    assert len(_with(_read(page), "div", "with-cam")) == 9
-    assert not _with(_read(evil_page), "div", "with-cam")
+    assert len(_alts(_read(page), "Grad-CAM of ")) == 9
+    assert not _alts(_read(evil_page), "Grad-CAM of ")
     assert "Grad-CAM" not in _read(evil_page).text
+
+
+def _alts(reader, start):
+    alts = [attrs["alt"] for tag, attrs in reader.tags if tag == "img"]
+    return [alt for alt in alts if alt.startswith(start)]
+
+
+def test_the_fewest_channels_only_where_they_were_found(page, tmp_path):
+    reader = _read(page)
+    assert reader.text.count("Fewest channels”") == 1
+    alts = _alts(reader, "Counterfactual of ")
+    assert sorted(alts) == [
+        f"Counterfactual of tile_{n:04d} that moves {n + 1} of the "
+        "generator’s channels"
+        for n in (0, 2, 4, 5, 6, 8)
+    ]
+    assert "6 of the generator’s channels; f = 0.431" in reader.text
+    assert "7 of the generator’s channels; f = 0.569" in reader.text
+    # The second and the failures: no tile, nor a word if there is none.
+    for kind, count in (("still-4", 6), ("still-3", 3)):
+        assert len(_with(reader, "div", kind)) == count
+    settings = fake_run.config()
+    fake_run.make(tmp_path, settings, images=2)
+    summary = tmp_path / "render" / "images.csv"
+    sparse = "frames/tile_0000/sparse.png,conv_8:0,0.568750"
+    text = summary.read_text()
+    assert text.count(sparse) == 1
+    summary.write_text(text.replace(sparse, ",,"))
+    build.run(settings, tmp_path)
+    without = _read(tmp_path / "report" / "index.html")
+    assert "channels" not in without.text
+    assert len(_with(without, "div", "still-3")) == 2
 
 
 def test_nothing_is_loaded_from_anywhere(page):
@@ -185,7 +245,8 @@ def test_details_and_gaps_of_the_evaluation(tmp_path):
     fake_run.make(tmp_path, settings, images=2)
     folder = tmp_path / "evaluation"
     values = {**fake_run.EVALUATION, "gan.recall": math.nan}
-    del values["concept.dab_monotonicity"]
+    for key in ("concept.dab_monotonicity", "walk.fid", "walk.fid_ratio"):
+        del values[key]
     workdir.write_json(folder / "result.json", values)
     workdir.write_json(
         folder / "details.json",
@@ -200,8 +261,11 @@ def test_details_and_gaps_of_the_evaluation(tmp_path):
     build.run(settings, tmp_path)
     text = _read(tmp_path / "report" / "index.html").text
     assert "not measured" in text
-    assert "DAB" not in text
+    assert "DAB" not in text and "By chance" not in text
+    (told,) = re.findall(r"Not measured in this run, [^:]*: ([^.]*)\.", text)
+    assert told == "Realism of counterfactuals; Distance to real images"
     assert "90.0% – 99.0%" in text
+    assert "95.3% – 98.0%" not in text
     assert "random_convolutional" in text and "1.5" in text
     assert "bootstrap interval" in text
 

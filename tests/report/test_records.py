@@ -35,7 +35,8 @@ def test_walks_are_what_the_tables_say(render):
         assert positions[walk.reconstruction_frame] == 0
         if walk.flipped:
             assert walk.frames[walk.flip_frame].flipped
-        assert len(walk.files) == fake_run.FRAMES + 3
+        # The second and the fourth have no sparse counterfactual.
+        assert len(walk.files) == fake_run.FRAMES + (3 if number % 2 else 4)
 
 
 def test_the_first_frame_shown(render):
@@ -43,6 +44,19 @@ def test_the_first_frame_shown(render):
     assert up.first_shown == up.flip_frame > up.reconstruction_frame
     assert down.first_shown == down.flip_frame < down.reconstruction_frame
     assert failed.asked == 0 and failed.first_shown == 0
+
+
+def test_sparse_counterfactuals_where_there_are_any(render):
+    first, second, third, failed = records.read_walks(render)
+    folder = render.path / "frames"
+    assert first.sparse == folder / "tile_0000" / "sparse.png"
+    assert third.sparse == folder / "tile_0002" / "sparse.png"
+    assert first.sparse in first.files
+    assert (first.sparse_channels, first.sparse_probability) == (1, 0.56875)
+    assert (third.sparse_channels, third.sparse_probability) == (3, 0.56875)
+    for walk in (second, failed):
+        assert walk.sparse is None and walk.sparse_probability is None
+        assert walk.sparse_channels == 0
 
 
 def test_frames_in_any_order(render):
@@ -60,6 +74,10 @@ def test_frames_in_any_order(render):
         ("summary", ",flipped,", ",,flipped,", "tile_0000"),
         ("summary", "tile_0002,", "tile_0009,", "tile_0009.*not in the mani"),
         ("summary", "/original.png", "/gone.png", "gone.png is missing"),
+        ("summary", "/sparse.png", "/gone.png", "gone.png is missing"),
+        ("summary", ",conv_8:0,", ",,", "all of sparse"),
+        ("summary", ",0.568750", ",", "all of sparse"),
+        ("summary", "frames/tile_0000/sparse.png", "", "all of sparse"),
     ],
 )
 def test_faults_are_named(render, table, old, new, told):

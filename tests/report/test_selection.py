@@ -26,6 +26,9 @@ def _walk(tmp_path, name, asked, flipped, size=10):
         original=file,
         reconstruction=file,
         grad_cam=None,
+        sparse=None,
+        sparse_channels=0,
+        sparse_probability=None,
         frames=(),
     )
 
