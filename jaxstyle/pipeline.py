@@ -85,7 +85,7 @@ def _refuse(config: Config, root: str | Path) -> None:
             "measures a split; render other images with `python -m "
             "launch.render` afterwards"
         )
-    if config.predictor.kind == "callable":
+    if config.predictor.kind != "checkpoint":
         predictors.load(config, root)
 
 

@@ -53,7 +53,9 @@ def settings(path: Path, **encoder) -> Config:
         predictor=PredictorConfig(
             kind="callable", target="tests.made_run:colour"
         ),
-        direction=DirectionConfig(samples=64, bootstraps=3),
+        direction=DirectionConfig(
+            regularisation=(0.01, 1.0, 100.0), samples=64, bootstraps=3
+        ),
         walk=WalkConfig(
             targets=(0.1, 0.3, 0.5, 0.7, 0.9), batch_size=4, refinements=1
         ),

@@ -55,12 +55,30 @@ WRONG = [
     ("classifier", ClassifierConfig, {"epochs": 0}),
     ("classifier", ClassifierConfig, {"patience": 0}),
     ("classifier", ClassifierConfig, {"learning_rate": -1e-3}),
-    ("predictor", PredictorConfig, {"kind": "onnx"}),
+    ("predictor", PredictorConfig, {"kind": "tflite"}),
     ("predictor", PredictorConfig, {"target": "package.f", "kind": "callable"}),
+    ("predictor", PredictorConfig, {"target": "package:", "kind": "callable"}),
     ("predictor", PredictorConfig, {"target": "a:b"}),
+    ("predictor", PredictorConfig, {"target": "", "kind": "onnx"}),
+    ("predictor", PredictorConfig, {"target": "http://f", "kind": "onnx"}),
+    ("predictor", PredictorConfig, {"target": "ftp://f", "kind": "http"}),
+    ("predictor", PredictorConfig, {"target": "f.org/f", "kind": "http"}),
+    ("predictor", PredictorConfig, {"target": "http:///f", "kind": "http"}),
+    ("predictor", PredictorConfig, {"target": "http://f:x", "kind": "http"}),
+    ("predictor", PredictorConfig, {"target": "http://f/ f", "kind": "http"}),
+    ("predictor", PredictorConfig, {"class_index": -1}),
     ("predictor", PredictorConfig, {"threshold": 0.0}),
     ("predictor", PredictorConfig, {"threshold": 1.0}),
     ("predictor", PredictorConfig, {"batch_size": 0}),
+    ("predictor", PredictorConfig, {"onnx_layout": "chwn"}),
+    ("predictor", PredictorConfig, {"onnx_scores": "labels"}),
+    ("predictor", PredictorConfig, {"onnx_range": (1.0,)}),
+    ("predictor", PredictorConfig, {"onnx_range": (1.0, 1.0)}),
+    ("predictor", PredictorConfig, {"onnx_mean": ()}),
+    ("predictor", PredictorConfig, {"onnx_mean": (0.5, 0.5)}),
+    ("predictor", PredictorConfig, {"onnx_std": (0.5, 0.0, 0.5)}),
+    ("predictor", PredictorConfig, {"http_timeout": 0.0}),
+    ("predictor", PredictorConfig, {"http_retries": -1}),
     ("gan", GanConfig, {"z_dim": 0}),
     ("gan", GanConfig, {"w_dim": 0}),
     ("gan", GanConfig, {"mapping_layers": 0}),
@@ -146,6 +164,36 @@ def test_an_error_names_the_field_its_value_and_the_mend(section, kind, wrong):
         kind(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [
+        ("callable", "package.module:Class.function"),
+        ("onnx", "C:/models/f.onnx"),
+        ("http", "https://[::1]:8000/predict?model=2"),
+    ],
+)
+def test_targets_of_all_kinds(kind, target):
+    config = Config(predictor=PredictorConfig(kind=kind, target=target))
+    assert config_lib.validated(config) == config
+    assert config_lib.from_dict(config_lib.as_dict(config)) == config
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "http", "target": "https://me:s3cret@host/predict"},
+        {"kind": "http", "target": "ftp://s3cret@host"},
+        {"http_authorization": "Bearer s3cret"},
+        {"http_authorization": "s3cret"},
+    ],
+)
+def test_a_secret_in_a_setting_is_refused_and_not_repeated(wrong):
+    with pytest.raises(ConfigError, match="environment variable") as told:
+        PredictorConfig(**wrong)
+    assert "s3cret" not in str(told.value)
+    PredictorConfig(http_authorization="CLASSIFIER_TOKEN")
+
+
 def test_the_finest_layers_need_channels():
     with pytest.raises(ConfigError, match=r"^gan\.channel_base = 16: "):
         Config(gan=GanConfig(channel_base=16))
@@ -214,6 +262,8 @@ def test_overrides_on_the_command_line(monkeypatch):
         "--config.data.flip_horizontal=False",
         "--config.walk.targets=(0.1, 0.9)",
         "--config.encoder.space=w_plus",
+        "--config.predictor.onnx_mean=(0.485, 0.456, 0.406)",
+        "--config.predictor.cache=False",
         "--config.report.title=Two words",
     )
     assert config.seed == 3
@@ -221,6 +271,8 @@ def test_overrides_on_the_command_line(monkeypatch):
     assert config.data.flip_horizontal is False
     assert config.walk.targets == (0.1, 0.9)
     assert config.encoder.space == "w_plus"
+    assert config.predictor.onnx_mean == (0.485, 0.456, 0.406)
+    assert config.predictor.cache is False
     assert config.report.title == "Two words"
 
 

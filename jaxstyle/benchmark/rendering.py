@@ -110,7 +110,9 @@ def _config(settings: Settings, side: int) -> Config:
         data=DataConfig(resolution=side),
         encoder=EncoderConfig(widths=(32, 64, 128)),
         predictor=PredictorConfig(
-            kind="callable", target="jaxstyle.benchmark.rendering:darkness"
+            kind="callable",
+            target="jaxstyle.benchmark.rendering:darkness",
+            cache=False,
         ),
         direction=DirectionConfig(samples=256, bootstraps=2),
         walk=WalkConfig(

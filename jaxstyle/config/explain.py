@@ -48,7 +48,7 @@ class DirectionConfig:
     codes: str = "encoded_real"
     labels: str = "predictor_hard"
     nuisances: tuple[str, ...] = ()
-    regularisation: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
+    regularisation: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4)
     samples: int = 4096
     bootstraps: int = 30
     trust_percentile: float = 99.0

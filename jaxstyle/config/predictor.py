@@ -1,9 +1,12 @@
 """Settings of the black box, built in or not."""
 
+import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from jaxstyle.config.checks import (
     require,
+    require_natural,
     require_positive,
     require_widths,
 )
@@ -49,16 +52,33 @@ class ClassifierConfig:
 
 @dataclass
 class PredictorConfig:
-    """The black box to explain.
+    """The black box to explain; docs/predictors.md shows one of each kind.
 
     Attributes:
-      kind: "checkpoint" (the built-in classifier of this workdir) or
-        "callable" (any Python function).
+      kind: "checkpoint" (the built-in classifier of this workdir),
+        "callable" (any Python function), "onnx" (a file) or "http" (a
+        service).
       target: for "callable", `package.module:function`, which maps float32
-        [N, H, W, C] in [0, 1] to probabilities [N, K] or [N].
+        [N, H, W, C] in [0, 1] to probabilities [N, K] or [N]; for "onnx",
+        the file; for "http", the URL.
       class_index: column of the explained class.
       threshold: probability from which f decides for the finding.
       batch_size: images in one call of f.
+      cache: keeps f's answers in WORKDIR/predictor_cache, of all kinds but
+        "checkpoint".
+      onnx_input: the input that takes images; empty for the only one.
+      onnx_layout: "nchw" or "nhwc", the order of its axes.
+      onnx_range: what it wants black and white to be.
+      onnx_mean: subtracted after that, one number or one per channel.
+      onnx_std: divides what is left, likewise.
+      onnx_output: the output that judges; empty for the only one.
+      onnx_scores: what it gives: "probabilities", "logits" of classes that
+        exclude each other (a softmax follows) or "sigmoid", logits of
+        independent findings (a sigmoid follows).
+      http_timeout: seconds without a word from the service.
+      http_retries: further attempts after one that failed.
+      http_authorization: the environment variable that holds the value of
+        the header Authorization; empty for none.
     """
 
     kind: str = "checkpoint"
@@ -66,24 +86,101 @@ class PredictorConfig:
     class_index: int = 0
     threshold: float = 0.5
     batch_size: int = 64
+    cache: bool = True
+    onnx_input: str = ""
+    onnx_layout: str = "nchw"
+    onnx_range: tuple[float, float] = (0.0, 1.0)
+    onnx_mean: tuple[float, ...] = (0.0,)
+    onnx_std: tuple[float, ...] = (1.0,)
+    onnx_output: str = ""
+    onnx_scores: str = "probabilities"
+    http_timeout: float = 60.0
+    http_retries: int = 5
+    http_authorization: str = ""
 
     def __post_init__(self) -> None:
-        require(
-            self.kind in ("checkpoint", "callable"),
-            "predictor.kind",
-            self.kind,
-            "choose 'checkpoint' or 'callable'",
-        )
-        require(
-            (self.kind == "callable") == (":" in self.target),
-            "predictor.target",
-            self.target,
-            "give 'package.module:function' for kind 'callable' only",
-        )
+        _require_one_of("kind", self.kind, *_TARGETS)
+        _require_target(self.kind, self.target)
         require(
             0 < self.threshold < 1,
             "predictor.threshold",
             self.threshold,
             "use a probability strictly between 0 and 1",
         )
-        require_positive("predictor", self, "batch_size")
+        require_positive("predictor", self, "batch_size", "http_timeout")
+        require_natural("predictor", self, "class_index", "http_retries")
+        self._check_onnx()
+        # Whoever gives the secret itself shall not find it in a log.
+        require(
+            not self.http_authorization
+            or re.fullmatch("[A-Z_][A-Z0-9_]*", self.http_authorization)
+            is not None,
+            "predictor.http_authorization",
+            "...",
+            "give the name of an environment variable, in capitals, and the "
+            "secret in that variable only",
+        )
+
+    def _check_onnx(self) -> None:
+        _require_one_of("onnx_layout", self.onnx_layout, "nchw", "nhwc")
+        _require_one_of(
+            "onnx_scores",
+            self.onnx_scores,
+            *("probabilities", "logits", "sigmoid"),
+        )
+        require(
+            len(self.onnx_range) == 2
+            and self.onnx_range[0] != self.onnx_range[1],
+            "predictor.onnx_range",
+            self.onnx_range,
+            "give two different numbers, what black and white become",
+        )
+        for name in ("onnx_mean", "onnx_std"):
+            value = getattr(self, name)
+            require(
+                len(value) in (1, 3)
+                and (name == "onnx_mean" or min(value) > 0),
+                f"predictor.{name}",
+                value,
+                "give one number or one per channel, deviations above 0",
+            )
+
+
+_TARGETS = {
+    "checkpoint": "leave it empty for the built-in classifier",
+    "callable": "give 'package.module:function'",
+    "onnx": "give the path of the .onnx file",
+    "http": "give an http:// or https:// URL; user and password belong in an "
+    "environment variable (predictor.http_authorization)",
+}
+
+
+def _require_one_of(name: str, value: str, *choices: str) -> None:
+    require(
+        value in choices, f"predictor.{name}", value, f"choose one of {choices}"
+    )
+
+
+def _require_target(kind: str, target: str) -> None:
+    fits = {
+        "checkpoint": not target,
+        "callable": re.fullmatch(r"[^:/]+:[^:]+", target) is not None,
+        "onnx": bool(target) and "://" not in target,
+        "http": _is_open_url(target),
+    }
+    # A password in a URL is not repeated.
+    shown = re.sub("//.*@", "//...@", target)
+    require(fits[kind], "predictor.target", shown, _TARGETS[kind])
+
+
+def _is_open_url(text: str) -> bool:
+    """Whether it is an http or https URL without a user or a password."""
+    if not text.isascii() or not text.isprintable() or " " in text:
+        return False
+    try:
+        url = urlsplit(text)
+        url.port  # noqa: B018
+    except ValueError:
+        return False
+    known = url.scheme in ("http", "https") and bool(url.hostname)
+    return known and "@" not in url.netloc

@@ -31,6 +31,8 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     started = time.monotonic()
     stage = workdir.begin(config, root, "evaluation")
     predictor = predictors.load(config, root)
+    walked = workdir.stage(config, root, "render").path
+    predictors.require_recorded(walked, predictor, config)
     record = Record(config)
     _predictor(config, root, record, predictor)
     _latent(config, root, record)

@@ -76,6 +76,7 @@ def _render(
         manifest.part(stage.summary, index),
     )
     explain = Explainer(config, root)
+    parallel.on_main(lambda: _name_model(config, root, stage, explain))
     progress = run_log.Progress("render", len(waiting), "images")
     done = 0
     with futures.ThreadPoolExecutor(config.walk.writer_threads) as pool:
@@ -95,21 +96,38 @@ def _render(
         progress.update(done)
 
 
+def _name_model(
+    config: Config, root: str | Path, stage: workdir.Stage, explain: "Explainer"
+) -> None:
+    """Says which f is explained, and refuses another one's walks.
+
+    Raises:
+      PredictorError: if the direction, or walks that are rendered already,
+        are another model's.
+    """
+    for folder in (workdir.stage(config, root, "direction").path, stage.path):
+        predictors.require_recorded(folder, explain.predictor, config)
+    predictors.record(stage.path, explain.predictor, config)
+
+
 class Explainer:
     """Everything that one batch needs: E, G, alpha, f and Grad-CAM.
 
     Args:
       config: the run.
       root: its workdir.
+
+    Attributes:
+      predictor: f.
     """
 
     def __init__(self, config: Config, root: str | Path) -> None:
         self._config = config
         self._codec = encoder_train.load(config, root)
         self._direction = direction_lib.load(config, root)
-        self._predictor = predictors.load(config, root)
+        self.predictor = predictors.load(config, root)
         self._walker = walk.Walker(
-            config, self._codec, self._direction, self._predictor
+            config, self._codec, self._direction, self.predictor
         )
         self._project = None
         if config.walk.project:
@@ -117,7 +135,7 @@ class Explainer:
         self._sparsify = None
         if config.walk.sparse:
             self._sparsify = stylespace.Sparsifier(
-                config, self._codec, self._predictor
+                config, self._codec, self.predictor
             )
         built_in = config.predictor.kind == "checkpoint"
         self._grad_cam = grad_cam.load(config, root) if built_in else None
@@ -127,7 +145,7 @@ class Explainer:
     ) -> list[Rendered]:
         """Walks of [N, R, R, C] images in [-1, 1]."""
         config, direction = self._config, self._direction
-        judged = predictors.probability(self._predictor, images, config)
+        judged = predictors.probability(self.predictor, images, config)
         decided = direction_lib.decisions(config, judged)
         codes = self._inverted(ids, images)
         lambdas = search.find_walks(

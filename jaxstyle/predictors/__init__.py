@@ -3,14 +3,21 @@
 from jaxstyle.predictors.differentiable import network, parameters
 from jaxstyle.predictors.load import load
 from jaxstyle.predictors.probability import logit, probability
+from jaxstyle.predictors.probe import fingerprint, identity
 from jaxstyle.predictors.protocol import Predictor, PredictorError
+from jaxstyle.predictors.record import record, recorded, require_recorded
 
 __all__ = [
     "Predictor",
     "PredictorError",
+    "fingerprint",
+    "identity",
     "load",
     "logit",
     "network",
     "parameters",
     "probability",
+    "record",
+    "recorded",
+    "require_recorded",
 ]

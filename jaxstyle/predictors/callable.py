@@ -1,11 +1,14 @@
 """Any Python function as a black box."""
 
 import importlib
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxstyle.predictors.probe import sha256
 from jaxstyle.predictors.protocol import PredictorError
 
 
@@ -18,17 +21,23 @@ class CallablePredictor:
     Args:
       target: where the function is; what follows the colon may have dots.
 
+    Attributes:
+      files: name and sha256 of the module's file. What the function reads
+        besides, such as weights, is not known.
+
     Raises:
       PredictorError: if there is no such function.
     """
 
     def __init__(self, target: str) -> None:
         self._function = resolve(target)
+        module = sys.modules[target.partition(":")[0]]
+        source = Path(getattr(module, "__file__", None) or "")
+        self.files = {source.name: sha256(source)} if source.is_file() else {}
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """The function's probabilities; [N] becomes [N, 1]."""
-        out = np.asarray(self._function(images))
-        return out[:, None] if out.ndim == 1 else out
+    def predict(self, images: np.ndarray) -> Any:
+        """The function's probabilities, [N, K] or [N], as it gives them."""
+        return self._function(images)
 
 
 def resolve(target: str) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jaxstyle import run_log, workdir
+from jaxstyle import predictors, run_log, workdir
 from jaxstyle.config import Config
 from jaxstyle.report import comparisons, images, page, records, selection
 from jaxstyle.report.content import Compared, Content
@@ -56,6 +56,9 @@ def _content(config: Config, root: str | Path) -> Content:
         class_names=config.data.class_names,
         threshold=config.predictor.threshold,
         method=config.direction.method,
+        predictor=predictors.recorded(
+            workdir.stage(config, root, "render").path
+        ),
         evaluation=workdir.result(config, root, "evaluation"),
         details=_details(config, root),
         stages={

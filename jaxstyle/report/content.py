@@ -31,6 +31,7 @@ class Content:
       class_names: absence and presence of the finding.
       threshold: probability from which f decides for the finding.
       method: that found the direction.
+      predictor: which f the walks explain (see `predictors.recorded`).
       evaluation: numbers by key.
       details: what the evaluation tells beside them: "intervals", 95 %
         (low, high) by key; "feature_networks", distribution metrics by
@@ -48,6 +49,7 @@ class Content:
     class_names: tuple[str, str]
     threshold: float
     method: str
+    predictor: dict[str, Any]
     evaluation: dict[str, Any]
     details: dict[str, Any]
     stages: dict[str, dict[str, Any]]

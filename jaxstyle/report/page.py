@@ -3,11 +3,12 @@
 import base64
 import hashlib
 from importlib import resources
+from typing import Any
 
 from jaxstyle.report import comparisons, images, results
 from jaxstyle.report.colours import DIFFERENCE_LIMIT, diverging_table
 from jaxstyle.report.content import Content
-from jaxstyle.report.markup import Markup, element, json_script
+from jaxstyle.report.markup import Markup, element, join, json_script
 from jaxstyle.report.sections import generator_section, walks_section
 
 # Below this side, pixels are shown as squares instead of being smoothed.
@@ -27,7 +28,7 @@ def render(content: Content) -> str:
             comparisons.sections(content),
             generator_section(content),
         ),
-        _colophon(),
+        _colophon(content.predictor),
         _settings(content),
         element("script", Markup(script)),
         class_=_pixelated(content),
@@ -115,12 +116,28 @@ def _introduction(class_names: tuple[str, str]) -> str:
     )
 
 
-def _colophon() -> Markup:
+def _colophon(predictor: dict[str, Any]) -> Markup:
     return element(
         "footer",
+        element("p", _model(predictor)) if predictor else None,
         "Made by jaxstyle. Strips, animations and every frame of every "
         "rendered image lie in the folder render/ of the run.",
         class_="colophon",
+    )
+
+
+def _model(predictor: dict[str, Any]) -> Markup:
+    """Names f, so that another one is not taken for it."""
+    files = [
+        join("; ", name, " has sha256 ", element("code", hashed))
+        for name, hashed in sorted(predictor["files"].items())
+    ]
+    return join(
+        f"f is the {predictor['kind']} {predictor['target']}".rstrip(),
+        ", whose answers to fixed probe images have the fingerprint ",
+        element("code", predictor["fingerprint"]),
+        *files,
+        ".",
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy import special
 
-from jaxstyle import workdir
+from jaxstyle import predictors, workdir
 from jaxstyle.config import ProjectConfig
 from jaxstyle.data import problems
 from jaxstyle.encoder import train as encoder_train
@@ -323,6 +323,8 @@ def test_memory_does_not_grow_with_the_folder(made, tmp_path, monkeypatch):
         return images
 
     class Fast:
+        predictor = predictors.load(config, root)
+
         def __init__(self, *_):
             pass
 

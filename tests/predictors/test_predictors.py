@@ -69,8 +69,18 @@ def test_images_come_in_batches_in_the_unit_range():
         (np.zeros((4, 1)), r"5 images with an array of shape \(4, 1\)"),
         (np.zeros((5, 1, 1)), r"shape \(5, 1, 1\); prob.* \[5, K\]"),
         (np.full((5, 1), np.nan), "answered with nan"),
-        (np.full((5, 1), 1.5), "from 1.5 to 1.5; .*sigmoid"),
+        (np.full((5, 1), 1.5), "from 1.5 to 1.5.*sigmoid"),
         (np.full((5, 1), -0.5), "from -0.5 to -0.5"),
+        (np.zeros((5, 0)), r"shape \(5, 0\)"),
+        (np.float32(0.5), r"shape \(\)"),
+        (np.full((5, 1), 1 + 2e-5), "from 1.00002 to 1.00002"),
+        (
+            [[0.5, 0.5], [0.5, 3], [0, 0], [0, 0], [0, 0]],
+            r"answered with 3 \(image 1 of the batch, class 1",
+        ),
+        ([[0.5], [0.5], [0.5], [0.5, 0.1], [0.5]], "different lengths"),
+        (["0.5"] * 5, r"answered with np.str_\('0.5'\)"),
+        (None, "answered with None"),
     ],
 )
 def test_a_wrong_answer_is_told(answer, message):
@@ -78,8 +88,9 @@ def test_a_wrong_answer_is_told(answer, message):
         def predict(self, images):
             return answer
 
-    with pytest.raises(predictors.PredictorError, match=message):
+    with pytest.raises(predictors.PredictorError, match=message) as told:
         predictors.probability(Wrong(), _images(5), _config())
+    assert f"callable predictor {HERE}:brightness" in str(told.value)
 
 
 def test_rounding_is_forgiven():
@@ -92,11 +103,12 @@ def test_rounding_is_forgiven():
 
 
 def test_a_class_that_is_not_there_is_told(tmp_path):
+    told = r"class_index = 2.* 2 classes.*0 to 1"
     config = _config(f"{HERE}:two_classes", class_index=2)
-    predictor = predictors.load(config, tmp_path)
-    with pytest.raises(
-        predictors.PredictorError, match=r"class_index = 2.* 2 classes.*0 to 1"
-    ):
+    with pytest.raises(predictors.PredictorError, match=told):
+        predictors.load(config, tmp_path)
+    predictor = CallablePredictor(config.predictor.target)
+    with pytest.raises(predictors.PredictorError, match=told):
         predictors.probability(predictor, _images(1), config)
 
 
@@ -151,6 +163,9 @@ def test_the_checkpoint_s_calibrated_probabilities(tmp_path):
     np.testing.assert_allclose(
         1 / (1 + np.exp(-np.asarray(judged))), actual[:, 0], rtol=1e-4
     )
+
+    assert predictors.identity(predictor, config)["files"] == {}
+    assert not (tmp_path / "predictor_cache").exists()
 
 
 def _export(config, root, params, temperature):

@@ -341,3 +341,27 @@ def test_launcher(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "report" / "index.html").exists()
     assert "not_explained" in done.stderr
+
+
+def test_the_page_names_the_model(tmp_path):
+    """By its answers, and by the hash of its file."""
+    settings = fake_run.config(images=2)
+    fake_run.make(tmp_path, settings)
+
+    def page():
+        build.run(settings, tmp_path)
+        return (tmp_path / "report" / "index.html").read_text("utf-8")
+
+    assert "have the fingerprint" not in page()
+    told = {
+        "kind": "onnx",
+        "target": "<b>net.onnx",
+        "fingerprint": "0123456789abcdef",
+        "files": {"net.onnx": "ab" * 32},
+    }
+    folder = workdir.stage(settings, tmp_path, "render").path
+    workdir.write_json(folder / "predictor.json", told)
+    text = page()
+    assert "f is the onnx &lt;b&gt;net.onnx" in text
+    assert "<code>0123456789abcdef</code>" in text
+    assert f"net.onnx has sha256 <code>{'ab' * 32}</code>" in text

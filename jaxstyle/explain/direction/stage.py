@@ -55,6 +55,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         "val": fidelity.quality(config, direction, material.val),
         "test": fidelity.quality(config, direction, test),
     }
+    predictors.record(stage.path, predictor, config)
     workdir.finish(stage, result, time.monotonic() - started)
     return result
 
