@@ -7,6 +7,14 @@ from jaxstyle.config.checks import (
     require,
 )
 
+SLICE_AXES = ("sagittal", "coronal", "axial")
+# What the manifest's columns, or an npz file's arrays, mean by themselves,
+# and what is known of every image.
+OWN_COLUMNS = (
+    *("path", "frame", "label", "split", "patient", "id", "name", "image"),
+    *("height", "width"),
+)
+
 
 @dataclass
 class DataConfig:
@@ -23,7 +31,20 @@ class DataConfig:
       split_fractions: shares of patients for train, val, test where the
         source has no splits.
       intensity_range: source values mapped to black and white; None takes
-        the whole range of an integer type, and [0, 1] for floats.
+        the whole range of an integer type, and [0, 1] for floats. In DICOM
+        and NIfTI, values after rescaling (HU in CT).
+      window: (centre, width) in place of `intensity_range`, for DICOM and
+        NIfTI alone. None takes the file's first window, else the whole
+        range of the bits stored.
+      fit: "pad" (the whole image, black beside it) or "crop" (the square
+        in the middle) where an image is not square.
+      slice_axis: how volumes are cut: "axial", "coronal" or "sagittal".
+      slice_range: from the first to before the last slice that is used:
+        two integers count slices from 0, two floats are shares of all.
+      columns: columns of the manifest that are carried to the prepared
+        data; no others are.
+      allow_leakage: a patient, or the same image, in two splits is a
+        warning and no error.
       flip_horizontal: mirroring leaves the meaning intact (never for
         images with laterality, such as chest X-rays).
       flip_vertical: likewise for upside down.
@@ -38,6 +59,12 @@ class DataConfig:
     class_names: tuple[str, str] = ("negative", "positive")
     split_fractions: tuple[float, float, float] = (0.7, 0.1, 0.2)
     intensity_range: tuple[float, float] | None = None
+    window: tuple[float, float] | None = None
+    fit: str = "pad"
+    slice_axis: str = "axial"
+    slice_range: tuple[float, float] = (0.0, 1.0)
+    columns: tuple[str, ...] = ()
+    allow_leakage: bool = False
     flip_horizontal: bool = False
     flip_vertical: bool = False
     rotate90: bool = False
@@ -82,6 +109,13 @@ class DataConfig:
             self.split_fractions,
             "give three positive shares that add up to 1",
         )
+        self._check_intensities()
+        self._check_slices()
+        fits = ("pad", "crop")
+        require(self.fit in fits, "data.fit", self.fit, f"use one of {fits}")
+        self._check_columns()
+
+    def _check_intensities(self) -> None:
         if self.intensity_range is not None:
             require(
                 len(self.intensity_range) == 2
@@ -90,3 +124,51 @@ class DataConfig:
                 self.intensity_range,
                 "give (black, white) with black < white",
             )
+        if self.window is not None:
+            require(
+                len(self.window) == 2 and self.window[1] > 0,
+                "data.window",
+                self.window,
+                "give (centre, width) with a width above 0",
+            )
+            require(
+                self.intensity_range is None,
+                "data.window",
+                self.window,
+                "give this or data.intensity_range, not both",
+            )
+
+    def _check_slices(self) -> None:
+        require(
+            self.slice_axis in SLICE_AXES,
+            "data.slice_axis",
+            self.slice_axis,
+            f"use one of {SLICE_AXES}",
+        )
+        wanted = self.slice_range
+        counted = all(isinstance(end, int) for end in wanted)
+        require(
+            len(wanted) == 2
+            and 0 <= wanted[0] < wanted[1]
+            and (counted or wanted[1] <= 1)
+            and len({type(end) for end in wanted}) == 1,
+            "data.slice_range",
+            wanted,
+            "give two integers from 0, or two shares with a point, such as "
+            "(0.25, 0.75), the first below the second",
+        )
+
+    def _check_columns(self) -> None:
+        wrong = [name for name in self.columns if name in OWN_COLUMNS]
+        require(
+            not wrong and len(set(self.columns)) == len(self.columns),
+            "data.columns",
+            self.columns,
+            f"name each once, and none of {OWN_COLUMNS}",
+        )
+        require(
+            not self.columns or self.source != "ihc",
+            "data.columns",
+            self.columns,
+            "the embedded images have none",
+        )

@@ -11,6 +11,7 @@ import contextlib
 import csv
 import functools
 import io
+import json
 import logging
 import math
 import shutil
@@ -25,12 +26,27 @@ from tensorflow_datasets.core.dataset_builder import ShardBasedBuilder
 
 from jaxstyle import config as config_lib
 from jaxstyle import run_log
-from jaxstyle.data import folder, ihc, npz, records, splits, threads
+from jaxstyle.data import (
+    duplicates,
+    folder,
+    ihc,
+    npz,
+    records,
+    splits,
+    survey,
+    threads,
+)
 from jaxstyle.data.problems import DataError
 
 VERSION = "1.0.0"
 INDEX = "index.csv"
-INDEX_COLUMNS = ("split", "id", "label", "group", "height", "width")
+INDEX_COLUMNS = (
+    *("split", "id", "label", "group", "height", "width"),
+    # Source values that became black and white; JSON by `data.columns`.
+    *("black", "white", "columns"),
+)
+# Pairs of images in two splits that are named.
+PAIRS_TOLD = 10
 
 # TFDS keeps the records of a file in memory until it is written.
 SHARD_BYTES = 64 * 2**20
@@ -57,8 +73,9 @@ class _Builder(ShardBasedBuilder, skip_registration=True):
         data_dir: Path,
     ) -> None:
         self.source, self.data = source, data
-        self.sizes: dict[int, tuple[int, int]] = {}
+        self.survey = survey.Survey(source.entries, data)
         self.unreadable: list[tuple[int, str]] = []
+        self._done = 0
         self._progress = run_log.Progress(
             "prepare data", len(source.entries), "images"
         )
@@ -114,35 +131,38 @@ class _Builder(ShardBasedBuilder, skip_registration=True):
     def _examples(self, wanted: list[int]) -> Iterator[tuple[int, Any]]:
         """Yields (key, record) in the order of the source."""
         loaded = threads.in_order(self._load, wanted)
-        for number, sample in zip(wanted, loaded, strict=True):
-            self.sizes[number] = sample.size
-            self._progress.update(len(self.sizes))
-            yield number, self._record(self.source.entries[number], sample)
+        for number, (sample, stored) in zip(wanted, loaded, strict=True):
+            self._done += 1
+            self._progress.update(self._done)
+            entry = self.source.entries[number]
+            yield number, self._record(entry, sample, stored)
 
     def _record(
-        self, entry: records.Entry, sample: records.Sample
+        self, entry: records.Entry, sample: records.Sample, stored: np.ndarray
     ) -> dict[str, Any]:
         return {
-            "image": self._encoded(sample.image),
+            "image": self._encoded(stored),
             "id": entry.id,
             "label": entry.label,
             "group": entry.group,
             "size": np.asarray(sample.size, np.int32),
         }
 
-    def _load(self, number: int) -> records.Sample:
+    def _load(self, number: int) -> tuple[records.Sample, np.ndarray]:
         # A bad image is noted and stands in as black, so that the rest is
         # checked too; the build is thrown away at the end.
         try:
-            return self.source.load(number)
+            sample = self.source.load(number)
         except ValueError as error:
             self.unreadable.append((number, str(error)))
             side = self.data.resolution
             blank = np.zeros((side, side, self.data.channels), np.float32)
-            return records.Sample(blank, (0, 0))
+            sample = records.Sample(blank, (side, side))
+        stored = records.to_stored(sample.image, self.source.dtype)
+        self.survey.add(number, sample, stored)
+        return sample, stored
 
-    def _encoded(self, image: np.ndarray) -> Any:
-        pixels = records.to_stored(image, self.source.dtype)
+    def _encoded(self, pixels: np.ndarray) -> Any:
         if pixels.dtype != np.uint8:
             return pixels
         file = io.BytesIO()
@@ -191,11 +211,15 @@ def open_source(config: config_lib.Config) -> records.Source:
 
 def build(
     source: records.Source, data: config_lib.DataConfig, directory: Path
-) -> None:
+) -> survey.Survey:
     """Writes a source to `directory`, which appears only when it is whole.
 
+    Returns:
+      What was noted of each image.
+
     Raises:
-      DataError: listing every unreadable image.
+      DataError: listing every unreadable image, or images that are in two
+        splits.
     """
     draft = directory.with_name(directory.name + ".building")
     shutil.rmtree(draft, ignore_errors=True)
@@ -211,12 +235,14 @@ def build(
         if builder.unreadable:
             found = [text for _, text in sorted(builder.unreadable)]
             raise DataError(source.origin, found)
+        _check_leakage(source, builder.survey, data)
         _check_counts(source, dataset_path(data, draft))
-        _write_index(source, builder.sizes, draft / INDEX)
+        _write_index(source, builder.survey, draft / INDEX)
         # TFDS makes it, though nothing is downloaded.
         shutil.rmtree(draft / "downloads", ignore_errors=True)
         shutil.rmtree(directory, ignore_errors=True)
         draft.rename(directory)
+        return builder.survey
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -228,6 +254,31 @@ def _quiet() -> Iterator[None]:
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         yield
     logging.debug("%s", printed.getvalue())
+
+
+def _check_leakage(
+    source: records.Source, seen: survey.Survey, data: config_lib.DataConfig
+) -> None:
+    names = [entry.split for entry in source.entries]
+    seen.pairs = pairs = duplicates.across_splits(seen.prints, names)
+    if not pairs:
+        return
+    told = []
+    for pair in pairs[:PAIRS_TOLD]:
+        one, other = (source.entries[number] for number in pair[:2])
+        how = "identical" if pair.exact else "nearly identical"
+        told.append(
+            f"{one.id!r} ({one.split}) and {other.id!r} ({other.split}) are "
+            f"{how}"
+        )
+    told.append(
+        f"{len(pairs)} pair(s) of images in two splits; put them in one, "
+        "leave one out, or set data.allow_leakage"
+    )
+    if not data.allow_leakage:
+        raise DataError(source.origin, told)
+    for text in told:
+        logging.warning("%s: %s", source.origin, text)
 
 
 def _check_counts(source: records.Source, path: Path) -> None:
@@ -243,7 +294,7 @@ def _check_counts(source: records.Source, path: Path) -> None:
 
 
 def _write_index(
-    source: records.Source, sizes: dict[int, tuple[int, int]], path: Path
+    source: records.Source, seen: survey.Survey, path: Path
 ) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -252,6 +303,8 @@ def _write_index(
             writer.writerow(
                 (
                     *(entry.split, entry.id, entry.label, entry.group),
-                    *sizes[number],
+                    *seen.sizes[number].tolist(),
+                    *seen.ends[number].tolist(),
+                    json.dumps(dict(entry.columns)),
                 )
             )

@@ -1,14 +1,28 @@
 """A source of image files listed in a CSV manifest."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from jaxstyle import config as config_lib
 from jaxstyle import run_log
-from jaxstyle.data import formats, geometry, manifest, records, splits, threads
+from jaxstyle.data import files, formats, manifest, records, splits, threads
 from jaxstyle.data.problems import DataError
+
+
+@dataclasses.dataclass(frozen=True)
+class _Image:
+    """One image of a row: a file may hold several.
+
+    Attributes:
+      row: where it is listed.
+      frame: its number in the file.
+      mark: what tells it apart in an id.
+    """
+
+    row: manifest.Row
+    frame: int
+    mark: str
 
 
 def open_source(config: config_lib.Config) -> records.Source:
@@ -16,96 +30,131 @@ def open_source(config: config_lib.Config) -> records.Source:
 
     The manifest has the columns `path,label` and may have `split`
     ("train", "val", "test"; made by patient where missing), `patient`
-    (without it each image is its own patient) and `id`. Paths are relative
-    to the manifest's folder.
+    (without it each file is its own patient), `id`, `frame` (the number,
+    from 0, of an image in its file; a volume without it gives all slices
+    that the config wants) and those that `data.columns` names. Paths are
+    relative to the manifest's folder, and lead to nothing outside of it.
 
     Raises:
       DataError: listing all that is wrong, each with row and file. The
         images are decoded only if something is wrong before that; else
         `load` tells.
     """
-    path = Path(config.data.path)
-    rows, found = manifest.read(path)
+    path, data = Path(config.data.path), config.data
+    rows, found = manifest.read(path, data.columns)
     found += manifest.problems(rows, path.parent)
     there = [row for row in rows if manifest.exists(row, path.parent)]
-    dtypes, unreadable = _probe(there, path.parent)
+    contents, unreadable = _probe(there, path.parent, data)
     found += unreadable
-    entries = _entries(rows, config)
-    found += _split_problems(entries, len(entries) == len(rows), config)
+    images = [
+        image for row in rows for image in _images(row, contents.get(row.line))
+    ]
+    entries, used = _entries(images, config)
+    found += _split_problems(entries, len(used) == len(images), config)
     if found:
         known = {problem.line for problem in unreadable}
-        readable = [row for row in there if row.line not in known]
-        found += _undecodable(readable, path.parent, config.data)
+        known |= {row.line for row in rows} - set(contents)
+        readable = [image for image in images if image.row.line not in known]
+        found += _undecodable(readable, path.parent, data)
         raise DataError(str(path), [str(problem) for problem in sorted(found)])
 
     def load(number: int) -> records.Sample:
+        image = used[number]
         try:
-            return _decode(rows[number], path.parent, config.data)
+            return files.read(path.parent / image.row.path, image.frame, data)
         except ValueError as error:
-            line = rows[number].line
-            raise ValueError(f"row {line}: {error}") from error
+            raise ValueError(f"row {image.row.line}: {error}") from error
 
-    dtype = records.stored_dtype(dtypes)
+    dtype = records.stored_dtype(item.dtype for item in contents.values())
     return records.Source("folder", dtype, entries, load, str(path))
 
 
-def _decode(
-    row: manifest.Row, folder: Path, data: config_lib.DataConfig
-) -> records.Sample:
-    """Raises ValueError, naming the file, if it cannot be used."""
-    path = folder / row.path
-    pixels = formats.read(path)
-    try:
-        image = geometry.model_image(
-            pixels, data.resolution, data.channels, data.intensity_range
-        )
-    except ValueError as error:
-        raise ValueError(f"{path} {error}") from error
-    return records.Sample(image, (pixels.shape[0], pixels.shape[1]))
-
-
 def _probe(
-    rows: Sequence[manifest.Row], folder: Path
-) -> tuple[list[np.dtype], list[manifest.Problem]]:
+    rows: Sequence[manifest.Row], folder: Path, data: config_lib.DataConfig
+) -> tuple[dict[int, files.Contents], list[manifest.Problem]]:
+    """What is in the files, by line."""
     progress = run_log.Progress("check headers", len(rows), "images")
 
-    def probe(row: manifest.Row) -> np.dtype | manifest.Problem:
+    def probe(row: manifest.Row) -> files.Contents | manifest.Problem:
         try:
-            return formats.probe(folder / row.path).dtype
+            contents = files.probe(folder / row.path, data)
         except formats.FormatError as error:
             return manifest.Problem(row.line, str(error))
+        several = contents.kind == "dicom" and len(contents.frames) > 1
+        if several and not row.frame:
+            return manifest.Problem(
+                row.line,
+                f"{folder / row.path} holds {len(contents.frames)} frames; "
+                "say which in a column `frame`",
+            )
+        return contents
 
-    dtypes, found = [], []
-    for done, answer in enumerate(threads.in_order(probe, rows), start=1):
+    contents, found = {}, []
+    answers = threads.in_order(probe, rows)
+    for done, (row, answer) in enumerate(zip(rows, answers, strict=True), 1):
         progress.update(done)
         if isinstance(answer, manifest.Problem):
             found.append(answer)
         else:
-            dtypes.append(answer)
-    return dtypes, found
+            contents[row.line] = answer
+    return contents, found
+
+
+def _images(row: manifest.Row, contents: files.Contents | None) -> list[_Image]:
+    if row.frame:
+        number = manifest.integer(row.frame) or 0
+        return [_Image(row, number, f"-{number:04d}")]
+    if contents is None:
+        return [_Image(row, 0, "")]
+    marked = zip(contents.frames, contents.marks, strict=True)
+    return [_Image(row, number, mark) for number, mark in marked]
 
 
 def _entries(
-    rows: Sequence[manifest.Row], config: config_lib.Config
-) -> list[records.Entry]:
-    """The entries of all rows whose label and split make sense."""
-    splittable = not any(row.split for row in rows)
+    images: Sequence[_Image], config: config_lib.Config
+) -> tuple[list[records.Entry], list[_Image]]:
+    """The entries of all images whose label and split make sense."""
+    splittable = not any(image.row.split for image in images)
     good = [
-        row
-        for row in rows
-        if manifest.integer(row.label) is not None
-        and (splittable or row.split in splits.NAMES)
+        image
+        for image in images
+        if manifest.integer(image.row.label) is not None
+        and (splittable or image.row.split in splits.NAMES)
     ]
-    labels = [int(row.label) for row in good]
-    ids = records.safe_ids(row.id or row.path for row in good)
-    groups = [row.patient or id_ for row, id_ in zip(good, ids, strict=True)]
-    chosen = [row.split for row in good]
+    labels = [int(image.row.label) for image in good]
+    ids = records.unique(_name(image) for image in good)
+    groups = _groups(good, ids)
+    chosen = [image.row.split for image in good]
     if splittable:
         chosen = splits.assign(
             labels, groups, config.data.split_fractions, config.seed
         )
-    columns = zip(ids, labels, groups, chosen, strict=True)
-    return [records.Entry(*values) for values in columns]
+    names = config.data.columns
+    values = [
+        manifest.typed([image.row.columns[name] for image in good])
+        for name in names
+    ]
+    columns = [
+        dict(zip(names, cells, strict=True))
+        for cells in (zip(*values, strict=True) if names else [()] * len(good))
+    ]
+    rows = zip(ids, labels, groups, chosen, columns, strict=True)
+    return [records.Entry(*row) for row in rows], good
+
+
+def _name(image: _Image) -> str:
+    # An id that the manifest gives needs no number of a frame.
+    mark = "" if image.row.id and image.row.frame else image.mark
+    return records.stem(image.row.id or image.row.path) + mark
+
+
+def _groups(images: Sequence[_Image], ids: Sequence[str]) -> list[str]:
+    """The patients; images of the same file are of the same one."""
+    first: dict[str, str] = {}
+    return [
+        image.row.patient or first.setdefault(image.row.path, id_)
+        for image, id_ in zip(images, ids, strict=True)
+    ]
 
 
 def _split_problems(
@@ -118,29 +167,31 @@ def _split_problems(
     """
     names = [entry.split for entry in entries]
     groups = [entry.group for entry in entries]
-    found = splits.shared_patients(names, groups)
+    allowed = config.data.allow_leakage
     if whole:
         labels = [entry.label for entry in entries]
         positive = config.data.positive_labels
-        found = splits.problems(names, labels, groups, positive)
+        found = splits.problems(names, labels, groups, positive, allowed)
+    else:
+        found = splits.leaking_patients(names, groups, allowed)
     return [manifest.Problem(0, text) for text in found]
 
 
 def _undecodable(
-    rows: Sequence[manifest.Row], folder: Path, data: config_lib.DataConfig
+    images: Sequence[_Image], folder: Path, data: config_lib.DataConfig
 ) -> list[manifest.Problem]:
     """Images that turn out broken only when they are decoded."""
-    progress = run_log.Progress("check images", len(rows), "images")
+    progress = run_log.Progress("check images", len(images), "images")
 
-    def check(row: manifest.Row) -> manifest.Problem | None:
+    def check(image: _Image) -> manifest.Problem | None:
         try:
-            _decode(row, folder, data)
+            files.read(folder / image.row.path, image.frame, data)
         except ValueError as error:
-            return manifest.Problem(row.line, str(error))
+            return manifest.Problem(image.row.line, str(error))
         return None
 
     found = []
-    for done, problem in enumerate(threads.in_order(check, rows), start=1):
+    for done, problem in enumerate(threads.in_order(check, images), start=1):
         progress.update(done)
         if problem is not None:
             found.append(problem)

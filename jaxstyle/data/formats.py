@@ -2,9 +2,13 @@
 
 TIFF also in 32 bits and floats. Alpha is composited on black, palettes
 become RGB, one bit becomes 0 and 255, and pictures are turned upright as
-their orientation tag says. CMYK and stacks of images are refused.
+their orientation tag says. CMYK and stacks of images are refused, and what
+claims more than `MAX_PIXELS`, before it is decoded.
 """
 
+import math
+import struct
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +21,9 @@ from jaxstyle.data import png16
 _TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 274
 _GREY, _COLOUR = ("1", "L", "LA", "I;16", "I;16B", "I"), ("P", "RGB", "RGBA")
+
+# 8192 x 8192: above any radiograph, and little enough memory.
+MAX_PIXELS = 2**26
 
 
 class FormatError(ValueError):
@@ -43,7 +50,7 @@ def probe(path: Path) -> Header:
     Raises:
       FormatError: naming the file, if it is no image that `read` takes.
     """
-    return _guarded(_probe, path)
+    return guarded(_probe, path)
 
 
 def read(path: Path) -> np.ndarray:
@@ -53,15 +60,22 @@ def read(path: Path) -> np.ndarray:
       FormatError: naming the file, if it is missing, damaged, truncated or
         of a kind that is not supported.
     """
-    return _guarded(_read, path)
+    return guarded(_read, path)
 
 
-def _guarded(function: Any, path: Path) -> Any:
+def guarded(function: Any, path: Path, *rest: Any) -> Any:
+    """`function(path, *rest)`, with errors that name the file.
+
+    Raises:
+      FormatError: whatever went wrong.
+    """
     try:
-        return function(path)
+        return function(path, *rest)
+    except FormatError:
+        raise
     except FileNotFoundError:
         raise FormatError(f"{path} does not exist") from None
-    except _Refused as error:
+    except Refused as error:
         raise FormatError(f"{path} {error}") from error
     # Decoders raise anything on damaged bytes, IndexError and SyntaxError
     # included, and a folder of thousands must not end at one such file.
@@ -71,13 +85,33 @@ def _guarded(function: Any, path: Path) -> Any:
         ) from error
 
 
-class _Refused(ValueError):
+class Refused(ValueError):
     """A reason that reads on after the file's name."""
+
+
+def check_size(height: int, width: int) -> None:
+    """Refuses what takes too much memory, or none.
+
+    Raises:
+      Refused: telling the limit.
+    """
+    if height < 1 or width < 1:
+        raise Refused(f"claims {height} x {width} pixels")
+    if height * width > MAX_PIXELS:
+        raise Refused(
+            f"claims {height} x {width} pixels, more than {MAX_PIXELS}; "
+            "save it smaller"
+        )
 
 
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(26)
+        head = file.read(26)
+    if png16.is_png(head):
+        # Before Pillow warns of it.
+        height, width = struct.unpack(">II", head[16:24])[::-1]
+        check_size(height, width)
+    return head
 
 
 def _probe(path: Path) -> Header:
@@ -114,15 +148,19 @@ def _open(path: Path) -> Image.Image:
     try:
         image = Image.open(path, formats=("PNG", "JPEG"))
     except Image.UnidentifiedImageError:
-        raise _Refused("is no PNG, JPEG or TIFF image") from None
+        raise Refused("is no PNG, JPEG or TIFF image") from None
     reason = ""
     if image.mode not in (*_GREY, *_COLOUR):
         reason = f"is {image.mode}; save it as grey or RGB"
     elif image.format == "PNG" and getattr(image, "n_frames", 1) > 1:
         reason = "is an animation; save the frame that you mean"
-    if reason:
+    try:
+        if reason:
+            raise Refused(reason)
+        check_size(image.height, image.width)
+    except Refused:
         image.close()
-        raise _Refused(reason)
+        raise
     return image
 
 
@@ -163,22 +201,23 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 def _only_page(tiff: tifffile.TiffFile) -> Any:
     if len(tiff.pages) != 1:
-        raise _Refused(
+        raise Refused(
             f"holds {len(tiff.pages)} images; save the one that you mean"
         )
     page: Any = tiff.pages[0]
+    check_size(page.imagelength, page.imagewidth)
     if page.photometric.name not in (
         *("MINISBLACK", "MINISWHITE", "RGB", "PALETTE", "YCBCR"),
     ):
-        raise _Refused(f"is {page.photometric.name}; save it as grey or RGB")
+        raise Refused(f"is {page.photometric.name}; save it as grey or RGB")
     if page.bitspersample not in (1, 8, 16, 32, 64):
-        raise _Refused(
+        raise Refused(
             f"has {page.bitspersample} bits a sample; save it in 8 or 16"
         )
     size = tiff.filehandle.size
     ends = zip(page.dataoffsets, page.databytecounts, strict=True)
     if any(start + count > size for start, count in ends):
-        raise _Refused("is truncated")
+        raise Refused("is truncated")
     return page
 
 
@@ -188,6 +227,7 @@ def _read_tiff(path: Path) -> np.ndarray:
         kind = page.photometric.name
         if kind == "YCBCR":
             return _tiff_by_pillow(path, page)
+        _check_deflated(tiff, page)
         try:
             pixels = page.asarray()
         except ValueError as error:
@@ -205,6 +245,24 @@ def _read_tiff(path: Path) -> np.ndarray:
         return _upright(pixels, int(tag.value) if tag else 1)
 
 
+def _check_deflated(tiff: tifffile.TiffFile, page: Any) -> None:
+    """Refuses packed data of which a part is larger than the whole image.
+
+    tifffile unpacks each part at once, whatever comes of it.
+    """
+    if page.compression.name not in ("DEFLATE", "ADOBE_DEFLATE"):
+        return
+    # Tiles may be larger than the image.
+    pixels = max(math.prod(page.shape), math.prod(page.chunks))
+    limit = pixels * page.dtype.itemsize
+    for start, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        tiff.filehandle.seek(start)
+        packed = tiff.filehandle.read(count)
+        unpacked = zlib.decompressobj().decompress(packed, limit + 1)
+        if len(unpacked) > limit:
+            raise Refused("unpacks to more pixels than it claims")
+
+
 def _tiff_colours(pixels: np.ndarray, page: Any, kind: str) -> np.ndarray:
     if pixels.dtype == np.bool_:
         pixels = pixels.astype(np.uint8) * np.uint8(255)
@@ -213,7 +271,7 @@ def _tiff_colours(pixels: np.ndarray, page: Any, kind: str) -> np.ndarray:
         return (page.colormap.T[pixels[..., 0]] >> 8).astype(np.uint8)
     if kind == "MINISWHITE":
         if not np.issubdtype(pixels.dtype, np.unsignedinteger):
-            raise _Refused(f"is {pixels.dtype} with white as its minimum")
+            raise Refused(f"is {pixels.dtype} with white as its minimum")
         pixels = np.iinfo(pixels.dtype).max - pixels
     colours = 3 if kind == "RGB" else 1
     extra = tuple(int(value) for value in page.extrasamples)
@@ -221,7 +279,7 @@ def _tiff_colours(pixels: np.ndarray, page: Any, kind: str) -> np.ndarray:
         return pixels
     # 1: alpha already multiplied into the colours; 2: not yet.
     if pixels.shape[-1] != colours + 1 or extra not in ((1,), (2,)):
-        raise _Refused(
+        raise Refused(
             f"has {pixels.shape[-1]} channels; save it as grey or RGB"
         )
     return pixels[..., :-1] if extra == (1,) else _on_black(pixels)
@@ -232,12 +290,12 @@ def _tiff_by_pillow(path: Path, page: Any) -> np.ndarray:
     deep_grey = page.bitspersample == 16 and page.samplesperpixel == 1
     inverted = page.photometric.name == "MINISWHITE"
     if not eight_bit and (not deep_grey or inverted or page.dtype != np.uint16):
-        raise _Refused(
+        raise Refused(
             f"is packed with {page.compression.name} in "
             f"{page.bitspersample} bits; save it uncompressed or with deflate"
         )
     # Pillow turns TIFFs upright by itself.
     with Image.open(path, formats=("TIFF",)) as image:
         if image.mode not in (*_GREY, *_COLOUR):
-            raise _Refused(f"is {image.mode}; save it as grey or RGB")
+            raise Refused(f"is {image.mode}; save it as grey or RGB")
         return _from_pillow(image)

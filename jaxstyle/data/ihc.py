@@ -135,7 +135,8 @@ def open_source(config: config_lib.Config) -> records.Source:
         image = geometry.model_image(
             pixels, tile, config.data.channels, config.data.intensity_range
         )
-        return records.Sample(image, (tile, tile))
+        ends = geometry.ends(pixels, config.data.intensity_range)
+        return records.Sample(image, (tile, tile), ends)
 
     return records.Source(
         "ihc_tiles", np.dtype(np.uint8), entries, load, ORIGIN

@@ -1,8 +1,13 @@
-"""The CSV that lists a folder's images: `path,label[,split][,patient][,id]`."""
+"""The CSV that lists a folder's images: `path,label` and some more columns.
+
+They may be `frame`, `split`, `patient` and `id`, and those that
+`data.columns` names.
+"""
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -10,7 +15,7 @@ from jaxstyle.data import splits
 from jaxstyle.data.problems import DataError
 
 REQUIRED = ("path", "label")
-OPTIONAL = ("split", "patient", "id")
+OPTIONAL = ("split", "patient", "id", "frame")
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class Row:
       line: its number in the file; the header is line 1.
       path: as written.
       label: as written, and so on; "" where the column is missing.
+      columns: likewise, of those that are carried.
     """
 
     line: int
@@ -29,6 +35,8 @@ class Row:
     split: str
     patient: str
     id: str
+    frame: str
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, order=True)
@@ -42,8 +50,14 @@ class Problem:
         return f"row {self.line}: {self.text}" if self.line else self.text
 
 
-def read(path: Path) -> tuple[list[Row], list[Problem]]:
+def read(
+    path: Path, carried: Sequence[str] = ()
+) -> tuple[list[Row], list[Problem]]:
     """The rows, and the lines that are none.
+
+    Args:
+      path: the CSV.
+      carried: `data.columns`.
 
     Raises:
       DataError: if the file is missing, no text, or has a wrong header.
@@ -52,7 +66,7 @@ def read(path: Path) -> tuple[list[Row], list[Problem]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = csv.reader(file, strict=True)
             header = [name.strip() for name in next(lines, [])]
-            _check_header(path, header)
+            _check_header(path, header, carried)
             return _rows(lines, header)
     except FileNotFoundError:
         raise DataError(str(path), ["the file does not exist"]) from None
@@ -69,8 +83,12 @@ def problems(rows: Sequence[Row], folder: Path) -> list[Problem]:
     for row in rows:
         for text in _row_problems(row, folder):
             found.append(Problem(row.line, f"{row.path}: {text}"))
+        place = str(PurePosixPath(row.path))
         for key, value in (
-            ("path", str(PurePosixPath(row.path))),
+            (
+                "path",
+                f"{place} {row.frame.lstrip('0')}" if row.frame else place,
+            ),
             ("id", row.id),
         ):
             first = seen[key].setdefault(value, row.line)
@@ -87,16 +105,40 @@ def problems(rows: Sequence[Row], folder: Path) -> list[Problem]:
 
 def exists(row: Row, folder: Path) -> bool:
     """Whether the row names a file that may be opened."""
-    return is_inside(row.path) and (folder / row.path).is_file()
+    return (
+        is_inside(row.path)
+        and (folder / row.path).is_file()
+        and stays_inside(folder / row.path, folder)
+    )
 
 
 def is_inside(path: str) -> bool:
     """Whether a path as written stays in the manifest's folder."""
     return bool(path) and not (
-        PurePosixPath(path).is_absolute()
+        "\0" in path
+        or PurePosixPath(path).is_absolute()
         or PureWindowsPath(path).drive
         or ".." in PurePosixPath(path).parts
     )
+
+
+def stays_inside(path: Path, folder: Path) -> bool:
+    """Whether a path is in a folder once symbolic links are followed."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def typed(cells: Sequence[str]) -> list[str | float | None]:
+    """A column as numbers if all its cells are some, else as words.
+
+    Cells that are empty or NaN, or infinite, are None among numbers.
+    """
+    try:
+        numbers = [float(cell or "nan") for cell in cells]
+    except ValueError:
+        return list(cells)
+    if not any(cells):
+        return list(cells)
+    return [number if math.isfinite(number) else None for number in numbers]
 
 
 def integer(text: str) -> int | None:
@@ -108,15 +150,17 @@ def integer(text: str) -> int | None:
     return value if -(2**31) <= value < 2**31 else None
 
 
-def _check_header(path: Path, header: list[str]) -> None:
-    found = [
-        f"has no column {name!r}" for name in REQUIRED if name not in header
-    ]
+def _check_header(
+    path: Path, header: list[str], carried: Sequence[str]
+) -> None:
+    needed = (*REQUIRED, *carried)
+    found = [f"has no column {name!r}" for name in needed if name not in header]
     found += [
         f"has an unknown column {name!r}; known are "
         + ", ".join((*REQUIRED, *OPTIONAL))
+        + ", and those named in data.columns"
         for name in header
-        if name not in (*REQUIRED, *OPTIONAL)
+        if name not in (*needed, *OPTIONAL)
     ]
     found += [
         f"has the column {name!r} twice"
@@ -141,11 +185,10 @@ def _rows(lines: Any, header: list[str]) -> tuple[list[Row], list[Problem]]:
                 )
             )
             continue
-        values = dict.fromkeys(OPTIONAL, "")
-        values |= {
-            name: cell.strip() for name, cell in zip(header, cells, strict=True)
-        }
-        rows.append(Row(line=lines.line_num, **values))
+        stripped = [cell.strip() for cell in cells]
+        values = dict(zip(header, stripped, strict=True))
+        own = {name: values.pop(name, "") for name in (*REQUIRED, *OPTIONAL)}
+        rows.append(Row(lines.line_num, columns=values, **own))
     return rows, found
 
 
@@ -155,8 +198,14 @@ def _row_problems(row: Row, folder: Path) -> list[str]:
         found.append(
             "give a path inside of the manifest's folder, without '..'"
         )
-    elif not exists(row, folder):
+    elif not (folder / row.path).is_file():
         found.append("the file does not exist")
+    elif not stays_inside(folder / row.path, folder):
+        found.append("is a link that leads out of the manifest's folder")
+    if row.frame and (integer(row.frame) or 0) < 0:
+        found.append(f"frame is {row.frame}; count from 0")
+    if row.frame and integer(row.frame) is None:
+        found.append(f"frame {row.frame!r} is not an integer")
     if integer(row.label) is None:
         found.append(f"label {row.label!r} is not an integer")
     if row.split and row.split not in splits.NAMES:
@@ -167,7 +216,7 @@ def _row_problems(row: Row, folder: Path) -> list[str]:
 def _column_problems(rows: Sequence[Row]) -> list[Problem]:
     """Columns that are filled in some rows only."""
     found = []
-    for name in OPTIONAL:
+    for name in ("split", "patient", "id"):
         empty = [row for row in rows if not getattr(row, name)]
         if 0 < len(empty) < len(rows):
             found += [

@@ -1,12 +1,14 @@
 """A source of images in one npz file of arrays."""
 
 import zipfile
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from jaxstyle import config as config_lib
-from jaxstyle.data import geometry, records, splits
+from jaxstyle.data import geometry, manifest, records, splits
 from jaxstyle.data.problems import DataError
 
 
@@ -15,16 +17,16 @@ def open_source(config: config_lib.Config) -> records.Source:
 
     Keys: `image` [N, H, W] or [N, H, W, 1 or 3] of integers or floats,
     `label` [N] integers; optionally `split` [N] ("train", "val", "test";
-    made by patient where missing), `patient` [N] and `id` or `name` [N].
-    Without `patient` each image is its own patient. The arrays are held in
-    memory.
+    made by patient where missing), `patient` [N] and `id` or `name` [N],
+    and those of numbers or words that `data.columns` names. Without
+    `patient` each image is its own patient. The arrays are held in memory.
 
     Raises:
       DataError: listing all that is wrong.
     """
     path = Path(config.data.path)
-    arrays = _read(path)
-    found = _shape_problems(arrays)
+    arrays = _read(path, config.data.columns)
+    found = _shape_problems(arrays, config.data.columns)
     if found:
         raise DataError(str(path), found)
     entries, found = _entries(arrays, config)
@@ -39,15 +41,17 @@ def open_source(config: config_lib.Config) -> records.Source:
             pixels = pixels[..., None]
         data = config.data
         image = geometry.model_image(
-            pixels, data.resolution, data.channels, data.intensity_range
+            *(pixels, data.resolution, data.channels, data.intensity_range),
+            fit=data.fit,
         )
-        return records.Sample(image, (pixels.shape[0], pixels.shape[1]))
+        ends = geometry.ends(pixels, data.intensity_range)
+        return records.Sample(image, (pixels.shape[0], pixels.shape[1]), ends)
 
     dtype = records.stored_dtype([images.dtype])
     return records.Source("npz", dtype, entries, load, str(path))
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
+def _read(path: Path, carried: Sequence[str]) -> dict[str, np.ndarray]:
     problem = "is not an npz file of plain arrays"
     if path.is_file() and not zipfile.is_zipfile(path):
         raise DataError(str(path), [problem])
@@ -55,17 +59,23 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         # Pickled arrays could run code.
         with np.load(path, allow_pickle=False) as file:
             known = ("image", "label", "split", "patient", "id", "name")
+            known += tuple(carried)
             return {key: file[key] for key in known if key in file.files}
     except FileNotFoundError:
         raise DataError(str(path), ["the file does not exist"]) from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        *(OSError, ValueError, EOFError, MemoryError, zlib.error),
+        zipfile.BadZipFile,
+    ) as error:
         raise DataError(str(path), [f"{problem} ({error})"]) from error
 
 
-def _shape_problems(arrays: dict[str, np.ndarray]) -> list[str]:
+def _shape_problems(
+    arrays: dict[str, np.ndarray], carried: Sequence[str]
+) -> list[str]:
     found = [
         f"has no array {key!r}"
-        for key in ("image", "label")
+        for key in ("image", "label", *carried)
         if key not in arrays
     ]
     if found:
@@ -81,6 +91,11 @@ def _shape_problems(arrays: dict[str, np.ndarray]) -> list[str]:
         found.append(f"image has type {image.dtype}; give numbers")
     if arrays["label"].dtype.kind not in "bui":
         found.append(f"label has type {arrays['label'].dtype}; give integers")
+    found += [
+        f"{key} has type {arrays[key].dtype}; give numbers or words"
+        for key in carried
+        if arrays[key].dtype.kind not in "buifUS"
+    ]
     return found + [
         f"{key} has shape {array.shape} where image has {len(image)} rows"
         for key, array in arrays.items()
@@ -107,9 +122,27 @@ def _entries(
     chosen = given or splits.assign(
         labels, groups, config.data.split_fractions, config.seed
     )
-    found = splits.problems(chosen, labels, groups, config.data.positive_labels)
-    rows = zip(ids, labels, groups, chosen, strict=True)
+    data = config.data
+    found = splits.problems(
+        *(chosen, labels, groups, data.positive_labels, data.allow_leakage)
+    )
+    columns = _columns(arrays, data.columns, count)
+    rows = zip(ids, labels, groups, chosen, columns, strict=True)
     return [records.Entry(*row) for row in rows], found
+
+
+def _columns(
+    arrays: dict[str, np.ndarray], names: Sequence[str], count: int
+) -> list[dict[str, str | float | None]]:
+    values = {}
+    for name in names:
+        words = arrays[name].dtype.kind in "US"
+        values[name] = (
+            _texts(arrays, name)
+            if words
+            else manifest.typed([str(float(cell)) for cell in arrays[name]])
+        )
+    return [{name: values[name][i] for name in names} for i in range(count)]
 
 
 def _texts(arrays: dict[str, np.ndarray], key: str) -> list[str] | None:

@@ -6,6 +6,7 @@ endless shuffled batches whose position can be saved and restored.
 
 import csv
 import io
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ class Split:
       targets: float32 [N], 1 where the label is a positive one.
       groups: patient (or region) of each image.
       sizes: height and width before resizing in pixels, int32 [N, 2].
+      columns: what else is known, by `data.columns`: float64 [N], NaN where
+        it is not known, or words [N], "" likewise.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Split:
         self.sizes = np.asarray(
             [(row["height"], row["width"]) for row in rows], np.int32
         )
+        self.columns = _columns(rows, data.columns)
         self._shape = (data.resolution, data.resolution, data.channels)
         self._source = source
         shape = (len(rows), *self._shape)
@@ -207,6 +211,21 @@ def iterator(
         num_threads=threads, prefetch_buffer_size=2 * threads
     )
     return iter(dataset.to_iter_dataset(options))
+
+
+def _columns(
+    rows: Sequence[dict[str, str]], names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    if not names:
+        return {}
+    cells = [json.loads(row["columns"]) for row in rows]
+    out = {}
+    for name in names:
+        values = [cell[name] for cell in cells]
+        words = any(isinstance(value, str) for value in values)
+        # None, a number that is not known, becomes NaN.
+        out[name] = np.array(values, np.str_ if words else np.float64)
+    return out
 
 
 def _pixels(value: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -15,14 +15,14 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SAMPLES = {2: 3, 4: 2, 6: 4}
 
 
+def is_png(head: bytes) -> bool:
+    """Whether a file that begins so is a PNG with a whole header."""
+    return head.startswith(_SIGNATURE) and len(head) >= 26
+
+
 def applies_to(head: bytes) -> bool:
     """Whether a file that begins so (26 bytes or more) needs this decoder."""
-    return (
-        head.startswith(_SIGNATURE)
-        and len(head) >= 26
-        and head[24] == 16
-        and head[25] in _SAMPLES
-    )
+    return is_png(head) and head[24] == 16 and head[25] in _SAMPLES
 
 
 def shape(head: bytes) -> tuple[int, int, int]:
@@ -42,10 +42,13 @@ def decode(path: Path) -> np.ndarray:
     height, width, samples = shape(file)
     if file[28]:
         raise ValueError("is interlaced; save it without interlacing")
-    packed = zlib.decompress(_image_data(file))
     row = 1 + width * samples * 2
+    # A few bytes may claim to be gigabytes.
+    packed = zlib.decompressobj().decompress(
+        _image_data(file), height * row + 1
+    )
     if len(packed) != height * row:
-        raise ValueError("is truncated: it holds too few pixels")
+        raise ValueError("is damaged: it holds too few or too many pixels")
     lines = np.frombuffer(packed, np.uint8).reshape(height, row)
     if lines[:, 0].max() > 4:
         raise ValueError("is damaged: it uses an unknown filter")

@@ -8,17 +8,19 @@ from typing import Any
 
 from jaxstyle import config as config_lib
 from jaxstyle import workdir as workdir_lib
-from jaxstyle.data import builders, records, splits
+from jaxstyle.data import builders, card, records, splits
 
 _DATASET = "dataset"
+# The dataset's card, beside it.
+CARD, SHEET = "card.json", "card.png"
 
 
 def run(config: config_lib.Config, workdir: str | Path) -> dict[str, Any]:
-    """Writes the config's images to WORKDIR/data.
+    """Writes the config's images to WORKDIR/data, with their card.
 
     Returns:
-      Counts of images by split, class and label, of patients by split, and
-      what the images are.
+      Counts of images by split, class and label, of patients by split, what
+      the images are, how their intensities were mapped, and warnings.
 
     Raises:
       DataError: listing every problem of the source, each with row and
@@ -27,8 +29,17 @@ def run(config: config_lib.Config, workdir: str | Path) -> dict[str, Any]:
     start = time.monotonic()
     stage = workdir_lib.begin(config, workdir, "data")
     source = builders.open_source(config)
-    builders.build(source, config.data, stage.path / _DATASET)
+    seen = builders.build(source, config.data, stage.path / _DATASET)
+    told = card.describe(source, seen, config.data)
+    workdir_lib.write_json(stage.path / CARD, told)
+    sheet = card.sheet(source, seen, config.data)
+    card.save_sheet(sheet, stage.path / SHEET)
+    for text in told["warnings"]:
+        logging.warning("%s: %s", source.origin, text)
     result = summary(source, config.data)
+    result |= {
+        key: told[key] for key in ("intensity", "duplicates", "warnings")
+    }
     workdir_lib.finish(stage, result, time.monotonic() - start)
     logging.info("prepared %s: %s", source.origin, result["images"])
     return result

@@ -1,13 +1,15 @@
 """What a source of images hands to the builders."""
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-_SUFFIX = re.compile(r"\.(png|jpe?g|tiff?)$", re.IGNORECASE)
+_SUFFIX = re.compile(
+    r"\.(png|jpe?g|tiff?|dcm|dicom|nii(\.gz)?)$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -19,12 +21,30 @@ class Entry:
       label: the raw integer label.
       group: the patient (or the region): what no two splits may share.
       split: "train", "val" or "test".
+      columns: what else is known of it, by `data.columns`; None stands for
+        a number that is not known.
     """
 
     id: str
     label: int
     group: str
     split: str
+    columns: Mapping[str, str | float | None] = field(default_factory=dict)
+
+
+class Frame(NamedTuple):
+    """An image as its file has it, its intensities mapped.
+
+    Attributes:
+      unit: float32 [H, W, 1 or 3] in [0, 1].
+      ends: the file's values that became black and white; the other way
+        round where the file says that its largest value is black.
+      spacing: height and width of a pixel, in any unit.
+    """
+
+    unit: np.ndarray
+    ends: tuple[float, float]
+    spacing: tuple[float, float] = (1.0, 1.0)
 
 
 class Sample(NamedTuple):
@@ -32,11 +52,14 @@ class Sample(NamedTuple):
 
     Attributes:
       image: float32 [R, R, C] in [0, 1].
-      size: height and width in pixels before it was resized.
+      size: height and width in pixels before it was resized; pixels that
+        are not square count as the shorter of their sides.
+      ends: source values that became black and white.
     """
 
     image: np.ndarray
     size: tuple[int, int]
+    ends: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -91,11 +114,20 @@ def safe_ids(names: Iterable[str]) -> list[str]:
 
     The suffix of an image file is left out.
     """
+    return unique(stem(name) for name in names)
+
+
+def stem(name: str) -> str:
+    """A file's name less the suffix of an image file."""
+    return _SUFFIX.sub("", name)
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """As `safe_ids`, of names without suffixes."""
     taken: set[str] = set()
     out = []
     for name in names:
-        stem = _SUFFIX.sub("", name)
-        base = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).lstrip(".")[:120]
+        base = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip(".")[:120]
         base = base or "image"
         new, number = base, 1
         # Some file systems do not tell upper from lower case.

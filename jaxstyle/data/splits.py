@@ -1,11 +1,13 @@
 """Train, val and test: made by patient, and checked."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
 NAMES = ("train", "val", "test")
+_WARNED = 10
 
 
 def assign(
@@ -59,9 +61,10 @@ def problems(
     labels: Sequence[int],
     groups: Sequence[str],
     positive_labels: Collection[int],
+    allow_leakage: bool = False,
 ) -> list[str]:
     """Why these splits cannot be used: one line each, none if they can."""
-    found = shared_patients(splits, groups)
+    found = leaking_patients(splits, groups, allow_leakage)
     positive = defaultdict(list)
     for name, label in zip(splits, labels, strict=True):
         positive[name].append(label in positive_labels)
@@ -82,6 +85,18 @@ def problems(
                 f"data.positive_labels = {tuple(positive_labels)}"
             )
     return found
+
+
+def leaking_patients(
+    splits: Sequence[str], groups: Sequence[str], allowed: bool
+) -> list[str]:
+    """`shared_patients`, which are warnings where they are allowed."""
+    found = shared_patients(splits, groups)
+    if not allowed:
+        return found
+    for text in found[:_WARNED]:
+        logging.warning("%s", text)
+    return []
 
 
 def shared_patients(splits: Sequence[str], groups: Sequence[str]) -> list[str]:

@@ -151,7 +151,7 @@ class Comparison:
             self._features(after) - self._features(before), axis=1
         )
         measures = {
-            "flip_lambda": found.lambdas[every, flips],
+            "flip_lambda": np.abs(found.lambdas[every, flips]),
             "proximity": image_metrics.l1(after, before) / image_metrics.RANGE,
             "off_target": change / self._unit,
         }

@@ -7,9 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from jaxstyle.config import Config
-from jaxstyle.data import formats, geometry, pipeline, problems, records
+from jaxstyle.data import (
+    files,
+    formats,
+    manifest,
+    pipeline,
+    problems,
+    records,
+)
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+# It lists the DICOM files beside it.
+_DIRECTORY = "DICOMDIR"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,14 +62,21 @@ def open_images(config: Config, root: str | Path) -> Images:
 
 
 def _listed(place: Path, limit: int | None) -> dict[str, Path]:
-    """Files by name: their paths from the folder, or their lines."""
+    """Files by name: their paths from the folder, or their lines.
+
+    Each holds an image or more, so that `limit` of them are enough.
+
+    Raises:
+      DataError: if there are none, or some are links out of the folder.
+    """
     if place.is_dir():
         names = sorted(
             path.relative_to(place).as_posix()
             for path in place.rglob("*")
-            if path.suffix.lower() in _SUFFIXES
+            if _is_image(path)
         )
-        missing = f"no {', '.join(_SUFFIXES)} file in it"
+        missing = f"no {', '.join(_SUFFIXES)}, DICOM or NIfTI file in it"
+        _refuse_links_out(place, names)
         folder = place
     elif place.is_file():
         lines = place.read_text(encoding="utf-8").splitlines()
@@ -75,36 +91,52 @@ def _listed(place: Path, limit: int | None) -> dict[str, Path]:
     return {name: folder / name for name in names[:limit]}
 
 
+def _is_image(path: Path) -> bool:
+    """By the suffix of pictures; DICOM and NIfTI by what is in them."""
+    if path.suffix.lower() in _SUFFIXES:
+        return True
+    if not path.is_file() or path.name == _DIRECTORY:
+        return False
+    try:
+        return files.kind(path) != "picture"
+    except formats.FormatError:
+        return False
+
+
+def _refuse_links_out(folder: Path, names: Sequence[str]) -> None:
+    wrong = [
+        f"{folder / name} is a link that leads out of the folder"
+        for name in names
+        if not manifest.stays_inside(folder / name, folder)
+    ]
+    if wrong:
+        raise problems.DataError(str(folder), wrong)
+
+
 def _of_files(config: Config, named: dict[str, Path]) -> Images:
-    files = list(named.values())
-    wrong = []
-    for path in files:
+    """Every frame of every file, up to the limit."""
+    places, names, wrong = [], [], []
+    for name, path in named.items():
         try:
-            formats.probe(path)
+            contents = files.probe(path, config.data)
         except formats.FormatError as error:
             wrong.append(str(error))
+            continue
+        # Of a long path the end tells most.
+        base = records.stem(name[-100:])
+        for frame, mark in zip(contents.frames, contents.marks, strict=True):
+            places.append((path, frame))
+            names.append(base + mark)
     if wrong:
         raise problems.DataError(config.walk.images, wrong)
+    limit = config.walk.limit or None
+    ids = records.unique(names[:limit])
 
     def read(positions: Sequence[int]) -> np.ndarray:
-        unit = [_model_image(config, files[position]) for position in positions]
+        some = [places[position] for position in positions]
+        unit = [
+            files.read(path, frame, config.data).image for path, frame in some
+        ]
         return np.stack(unit) * np.float32(2) - np.float32(1)
 
-    # Of a long path the end tells most.
-    ids = records.safe_ids(name[-100:] for name in named)
-    return Images(ids, [""] * len(files), read)
-
-
-def _model_image(config: Config, path: Path) -> np.ndarray:
-    data = config.data
-    try:
-        return geometry.model_image(
-            formats.read(path),
-            data.resolution,
-            data.channels,
-            data.intensity_range,
-        )
-    except formats.FormatError:
-        raise
-    except ValueError as error:
-        raise formats.FormatError(f"{path} {error}") from error
+    return Images(ids, [""] * len(ids), read)

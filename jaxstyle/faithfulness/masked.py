@@ -104,7 +104,7 @@ def read_masks(config: config_lib.Config, key: str) -> dict[str, np.ndarray]:
     side = config.data.resolution
     return {
         entry.id: geometry.square(
-            (mask > 0).astype(np.float32)[..., None], side
+            (mask > 0).astype(np.float32)[..., None], side, config.data.fit
         )[..., 0]
         >= 0.5
         for entry, mask in zip(entries, arrays, strict=True)

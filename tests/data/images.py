@@ -44,9 +44,9 @@ def save_png16(path: Path, pixels: np.ndarray, filters: list[int]) -> None:
     head = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n"
-        + _chunk(b"IHDR", head)
-        + _chunk(b"IDAT", zlib.compress(bytes(packed)))
-        + _chunk(b"IEND", b"")
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(bytes(packed)))
+        + chunk(b"IEND", b"")
     )
 
 
@@ -58,7 +58,7 @@ def _predict(kind: int, left: int, up: int, corner: int) -> int:
     return (0, left, up, (left + up) // 2)[kind]
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def chunk(kind: bytes, body: bytes) -> bytes:
     check = struct.pack(">I", zlib.crc32(kind + body))
     return struct.pack(">I", len(body)) + kind + body + check
 

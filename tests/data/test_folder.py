@@ -1,14 +1,17 @@
+import csv
 from collections import defaultdict
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
+from jaxstyle.data import manifest as manifest_lib
 from jaxstyle.data import pipeline, prepare
 from jaxstyle.data.problems import DataError
-from tests.data import images
+from tests.data import dicoms, images
 
 HEADER = "path,label,patient"
 
@@ -232,3 +235,170 @@ def test_float_images_need_a_range(tmp_path):
     message = _refused(manifest, tmp_path / "run")
     assert "row 2: " in message
     assert "image00.tif has float values from -1000 to 3000" in message
+
+
+# --- columns, frames and links
+
+
+def test_named_columns_travel_with_the_images(tmp_path):
+    rows = images.write_folder(tmp_path)
+    names = "path,label,patient,age,scanner"
+    for number, row in enumerate(rows):
+        row += [str(40 + number / 2) if number else "", f"scanner {number % 3}"]
+    rows[5][4] = ""
+    manifest = images.write_manifest(tmp_path, names, rows)
+    config = images.folder_config(manifest, columns=("age", "scanner"))
+    prepare.run(config, tmp_path / "run")
+    seen = 0
+    for name in ("train", "val", "test"):
+        split = pipeline.open_split(config, tmp_path / "run", name)
+        assert set(split.columns) == {"age", "scanner"}
+        assert split.columns["age"].dtype == np.float64
+        for place, id_ in enumerate(split.ids):
+            number = int(id_.removeprefix("image"))
+            age = split.columns["age"][place]
+            assert age == 40 + number / 2 if number else np.isnan(age)
+            scanner = f"scanner {number % 3}" if number != 5 else ""
+            assert split.columns["scanner"][place] == scanner
+            seen += 1
+    assert seen == 24
+
+
+def test_columns_are_numbers_or_words():
+    cells = ["1", "", "2.5", "nan", "inf"]
+    assert manifest_lib.typed(cells) == [1, None, 2.5, None, None]
+    assert manifest_lib.typed(["1", "", "b"]) == ["1", "", "b"]
+    assert manifest_lib.typed(["", ""]) == ["", ""]
+
+
+def test_no_other_column_is_taken(tmp_path):
+    rows = [[*row, "Smith"] for row in images.write_folder(tmp_path)]
+    manifest = images.write_manifest(tmp_path, HEADER + ",surname", rows)
+    message = _refused(manifest, tmp_path / "run")
+    assert "unknown column 'surname'" in message and "data.columns" in message
+    message = _refused(manifest, tmp_path / "other", columns=("age",))
+    assert "has no column 'age'" in message
+    config = images.folder_config(
+        images.write_manifest(tmp_path, HEADER, [row[:3] for row in rows])
+    )
+    prepare.run(config, tmp_path / "third")
+    assert not pipeline.open_split(config, tmp_path / "third", "val").columns
+
+
+def test_links_and_paths_out_of_the_folder_are_refused(tmp_path):
+    folder, outside = tmp_path / "in", tmp_path / "out"
+    rows = images.write_folder(folder)
+    images.write_folder(outside)
+    for name in ("image00.png", "image01.png"):
+        # It would be told if they were opened.
+        (outside / name).write_text("no image")
+    (folder / "image00.png").unlink()
+    (folder / "image00.png").symlink_to(outside / "image00.png")
+    (folder / "sub").symlink_to(outside)
+    (folder / "image02.png").rename(folder / "other.png")
+    (folder / "image02.png").symlink_to("other.png")
+    rows[1][0] = "sub/image01.png"
+    rows[3][0] = "image\0.png"
+    manifest = images.write_manifest(folder, HEADER, rows)
+    lines = _refused(manifest, tmp_path / "run").splitlines()[1:]
+    assert len(lines) == 3
+    assert "row 2: image00.png: is a link that leads out" in lines[0]
+    assert "row 3: sub/image01.png: is a link that leads out" in lines[1]
+    assert "row 5" in lines[2] and "inside of the manifest's" in lines[2]
+
+
+def _dicom_rows(folder: Path) -> list[list[str]]:
+    """Eight files of three frames each."""
+    rows = []
+    for number in range(8):
+        stored = images.random_pixels(3, 8, 8, dtype=np.uint16, seed=number)
+        dicoms.save(folder / f"study{number}", dicoms.made(stored))
+        for frame in (0, 2):
+            rows.append([f"study{number}", str(number % 2), str(frame)])
+    return rows
+
+
+def test_frames_of_dicom_files(tmp_path):
+    rows = _dicom_rows(tmp_path)
+    manifest = images.write_manifest(tmp_path, "path,label,frame", rows)
+    config = images.folder_config(manifest)
+    result = prepare.run(config, tmp_path / "run")
+    assert result["stored_as"] == "uint16"
+    assert sum(result["images"].values()) == 16
+    # Frames of a file stay together, though no patient is named.
+    assert sum(result["groups"].values()) == 8
+    for name in ("train", "val", "test"):
+        split = pipeline.open_split(config, tmp_path / "run", name)
+        shown = np.rint((split.images(range(len(split))) + 1.0) * 32767.5)
+        for id_, image in zip(split.ids, shown[..., 0], strict=True):
+            number, frame = int(id_[5]), int(id_[-4:])
+            assert id_ == f"study{number}-{frame:04d}"
+            stored = images.random_pixels(3, 8, 8, dtype=np.uint16, seed=number)
+            np.testing.assert_array_equal(image, stored[frame])
+    # Nothing that tells who it is has come along.
+    for file in (tmp_path / "run").rglob("*"):
+        if file.is_file():
+            assert dicoms.SECRET.encode() not in file.read_bytes()
+
+
+def test_frames_that_are_not_there_or_not_named(tmp_path):
+    rows = _dicom_rows(tmp_path)
+    rows[0][2], rows[2][2], rows[4][2] = "", "one", "-1"
+    rows[6] = list(rows[7])
+    manifest = images.write_manifest(tmp_path, "path,label,frame", rows)
+    message = _refused(manifest, tmp_path / "run")
+    for reason in (
+        "row 2: ",
+        "study0 holds 3 frames; say which",
+        "frame 'one' is not an integer",
+        "frame is -1; count from 0",
+        "path 'study3 2' is already in row 8",
+    ):
+        assert reason in message
+    rows = _dicom_rows(tmp_path)
+    rows[3][2] = "3"
+    manifest = images.write_manifest(tmp_path, "path,label,frame", rows)
+    assert "study1 has 3 frame(s), no 3" in _refused(manifest, tmp_path / "b")
+
+
+def test_volumes_become_slices_of_one_patient(tmp_path):
+    rows = []
+    for number in range(6):
+        voxels = images.random_pixels(8, 8, 10, seed=number)
+        image = nibabel.Nifti1Image(voxels, np.eye(4))
+        nibabel.save(image, tmp_path / f"brain{number}.nii.gz")
+        rows.append([f"brain{number}.nii.gz", str(number % 2)])
+    manifest = images.write_manifest(tmp_path, "path,label", rows)
+    config = images.folder_config(manifest, slice_range=(0.2, 0.5))
+    result = prepare.run(config, tmp_path / "run")
+    assert sum(result["images"].values()) == 18
+    assert sum(result["groups"].values()) == 6
+    for name in ("train", "val", "test"):
+        split = pipeline.open_split(config, tmp_path / "run", name)
+        shown = np.rint((split.images(range(len(split))) + 1) * 127.5)
+        for id_, image in zip(split.ids, shown[..., 0], strict=True):
+            number, place = int(id_[5]), int(id_[-4:])
+            assert id_ == f"brain{number}-s{place:04d}" and 2 <= place < 5
+            voxels = images.random_pixels(8, 8, 10, seed=number)
+            expected = voxels[::-1, ::-1, place].T
+            np.testing.assert_array_equal(image, expected)
+
+
+def test_the_intensities_are_written_down(tmp_path):
+    rows = _dicom_rows(tmp_path)
+    manifest = images.write_manifest(tmp_path, "path,label,frame", rows)
+    for data, ends in (
+        ({}, ["0.0", "65535.0"]),
+        ({"intensity_range": (5.0, 600.0)}, ["5.0", "600.0"]),
+    ):
+        config = images.folder_config(manifest, **data)
+        result = prepare.run(config, tmp_path / "run")
+        assert result["intensity"]["intensity_range"] == (
+            data.get("intensity_range")
+        )
+        index = tmp_path / "run" / "data" / "dataset" / "index.csv"
+        with index.open(newline="") as file:
+            read = [
+                [row["black"], row["white"]] for row in csv.DictReader(file)
+            ]
+        assert read == [ends] * 16

@@ -1,3 +1,6 @@
+import struct
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -246,3 +249,72 @@ def test_what_cannot_be_used_is_named(tmp_path, write, reason):
     with pytest.raises(formats.FormatError, match=reason) as error:
         formats.read(path)
     assert str(path) in str(error.value)
+
+
+def _claiming(path: Path, height: int, width: int, bits: int) -> None:
+    """A PNG of 2 x 2 pixels that claims to be larger."""
+    head = struct.pack(">IIBBBBB", width, height, bits, 2, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + images.chunk(b"IHDR", head)
+        + images.chunk(b"IDAT", zlib.compress(bytes(26)))
+        + images.chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("read", [formats.probe, formats.read])
+def test_more_pixels_than_the_limit_are_refused(tmp_path, bits, read):
+    path = tmp_path / "image.png"
+    _claiming(path, 8192, 8193, bits)
+    with pytest.raises(formats.FormatError, match="claims 8192 x 8193 pixels"):
+        read(path)
+    # Beyond what Pillow warns of, and what it refuses.
+    for side in (10_000, 100_000):
+        _claiming(path, side, side, bits)
+        with pytest.raises(formats.FormatError, match=r"exceeds|claims"):
+            read(path)
+
+
+def test_a_tiff_beyond_the_limit_is_refused(tmp_path):
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, np.zeros((4, 4), np.uint8))
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages[0].tags["ImageWidth"].overwrite(2**30)
+    with pytest.raises(formats.FormatError, match="claims 4 x 1073741824"):
+        formats.probe(path)
+
+
+def test_a_png_that_unpacks_to_too_much_is_refused(tmp_path):
+    """And no more than its header says is ever unpacked."""
+    path = tmp_path / "image.png"
+    head = struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + images.chunk(b"IHDR", head)
+        + images.chunk(b"IDAT", zlib.compress(bytes(2**27)))
+        + images.chunk(b"IEND", b"")
+    )
+    tracemalloc.start()
+    with pytest.raises(formats.FormatError, match="too few or too many"):
+        formats.read(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
+
+
+def test_a_tiff_that_unpacks_to_too_much_is_refused(tmp_path):
+    path = tmp_path / "image.tif"
+    pixels = images.random_pixels(4, 4)
+    tifffile.imwrite(path, pixels, compression="zlib", tile=(16, 16))
+    np.testing.assert_array_equal(formats.read(path)[..., 0], pixels)
+    tifffile.imwrite(path, pixels, compression="zlib")
+    start, bomb = path.stat().st_size, zlib.compress(bytes(2**27))
+    path.write_bytes(path.read_bytes() + bomb)
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages[0].tags["StripOffsets"].overwrite(start)
+        tiff.pages[0].tags["StripByteCounts"].overwrite(len(bomb))
+    tracemalloc.start()
+    with pytest.raises(formats.FormatError, match="unpacks to more pixels"):
+        formats.read(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()

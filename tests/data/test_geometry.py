@@ -113,3 +113,54 @@ def test_extreme_aspect_keeps_a_pixel():
     np.testing.assert_array_equal(
         out[..., 0].sum(axis=1) > 0, [0, 0, 0, 1, 0, 0, 0, 0]
     )
+
+
+@pytest.mark.parametrize("shape", [(12, 9), (9, 12), (8, 8), (5, 16), (1, 3)])
+def test_unpadding_gives_the_image_back(shape):
+    image = images.random_pixels(*shape, 3).astype(np.float32) / 255
+    image[image == 0] = 0.5
+    squares = np.stack([geometry.square(image, 8)] * 2)
+    out = geometry.unpad(squares, *shape)
+    assert out.shape[0] == 2 and max(out.shape[1:3]) == 8
+    # All that is not black, and nothing else.
+    assert (out > 0).all()
+    assert (squares > 0).sum() == out.size
+    ratio = out.shape[1] / out.shape[2]
+    assert abs(np.log(ratio / (shape[0] / shape[1]))) < np.log(1.5)
+
+
+@pytest.mark.parametrize("shape", [(12, 8), (8, 12), (7, 16)])
+def test_cropping_takes_the_middle(shape):
+    image = images.random_pixels(*shape, 1).astype(np.float32) / 255
+    side = min(shape)
+    top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
+    middle = image[top : top + side, left : left + side]
+    np.testing.assert_allclose(
+        geometry.square(image, 8, "crop"), geometry.square(middle, 8)
+    )
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+def test_flat_pixels_are_stretched(fit):
+    """Pixels of 2 x 1 mm: as if each row were there twice."""
+    image = images.random_pixels(6, 8, 1).astype(np.float32) / 255
+    size = geometry.in_square_pixels(6, 8, (2.0, 1.0))
+    assert size == (12, 8)
+    out = geometry.square(image, 8, fit, size)
+    # Rows of the same height as 8 of 12 or all 12 pixels; bilinear between.
+    whole = geometry.resized(image, 12, 8)
+    expected = geometry.square(whole, 8, fit)
+    assert np.abs(out - expected).mean() < 0.1
+    height, width = np.nonzero(out[..., 0])[0], np.nonzero(out[..., 0])[1]
+    spans = np.ptp(height) + 1, np.ptp(width) + 1
+    assert spans == ((8, 5) if fit == "pad" else (8, 8))
+    assert geometry.in_square_pixels(6, 8, (1.0, 1.005)) == (6, 8)
+    assert geometry.in_square_pixels(6, 8, (0.0, 1.0)) == (6, 8)
+
+
+def test_one_side_shrinks_while_the_other_grows():
+    image = images.random_pixels(16, 4, 1).astype(np.float32) / 255
+    out = geometry.resized(image, 8, 8)
+    rows = image.reshape(8, 2, 4, 1).mean(axis=1)
+    np.testing.assert_allclose(out, geometry.resized(rows, 8, 8), atol=1e-6)
+    assert np.abs(out[:, ::2] - rows).max() < 0.5

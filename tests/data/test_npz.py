@@ -173,3 +173,43 @@ def test_chest_x_rays(tmp_path):
     assert not groups["train"] & groups["val"]
     assert not groups["train"] & groups["test"]
     assert not groups["val"] & groups["test"]
+
+
+def test_named_arrays_travel_with_the_images(tmp_path):
+    path = tmp_path / "arrays.npz"
+    ages = np.arange(12) / 2
+    ages[3] = np.nan
+    sexes = np.array(["f", "m", ""] * 4)
+    np.savez(path, **_arrays(age=ages, sex=sexes, surname=sexes))
+    config = _config(path, columns=("age", "sex"))
+    prepare.run(config, tmp_path / "run")
+    for name in ("train", "val", "test"):
+        mine = name == SPLITS
+        columns = pipeline.open_split(config, tmp_path / "run", name).columns
+        assert set(columns) == {"age", "sex"}
+        np.testing.assert_array_equal(columns["age"], ages[mine])
+        np.testing.assert_array_equal(columns["sex"], sexes[mine])
+
+
+def test_named_arrays_that_cannot_be_used(tmp_path):
+    path = tmp_path / "arrays.npz"
+    np.savez(path, **_arrays(age=np.zeros(12, np.complex64)))
+    with pytest.raises(DataError, match="has no array 'sex'"):
+        npz.open_source(_config(path, columns=("age", "sex")))
+    with pytest.raises(DataError, match="age has type complex64"):
+        npz.open_source(_config(path, columns=("age",)))
+    np.savez(path, **_arrays(age=np.zeros(11)))
+    with pytest.raises(DataError, match=r"age has shape \(11,\)"):
+        npz.open_source(_config(path, columns=("age",)))
+
+
+def test_wide_arrays_may_be_cropped(tmp_path):
+    path = tmp_path / "arrays.npz"
+    pixels = images.random_pixels(12, 8, 12)
+    np.savez(path, **_arrays(image=pixels))
+    source = npz.open_source(_config(path, fit="crop"))
+    sample = source.load(5)
+    assert sample.size == (8, 12) and sample.ends == (0, 255)
+    np.testing.assert_allclose(
+        sample.image[..., 0] * 255, pixels[5, :, 2:10], atol=1e-4
+    )

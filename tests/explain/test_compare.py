@@ -67,7 +67,7 @@ def test_the_walks_are_those_of_the_renderer(compared, tmp_path):
         assert walk["flipped"] == (row["flipped"] == "1")
         if walk["flipped"]:
             assert walk["flip_lambda"] == pytest.approx(
-                float(row["flip_lambda"]), rel=1e-4
+                abs(float(row["flip_lambda"])), rel=1e-4
             )
 
 

@@ -244,7 +244,7 @@ def test_a_missing_nuisance_is_told_before_any_work(tmp_path, monkeypatch):
 
     def with_sizes(*args):
         split = open_split(*args)
-        split.sizes = np.full((500, 2), 8)
+        split.sizes, split.columns = np.full((500, 2), 8), {}
         return split
 
     world.open_split = with_sizes
@@ -266,6 +266,7 @@ def test_a_nuisance_of_the_data_is_projected_out(tmp_path, monkeypatch):
         split = open_split(*args)
         heights = 100 + 20 * split.codes[:, 0] @ high
         split.sizes = np.stack([heights, np.full(800, 8)], axis=1)
+        split.columns = {}
         return split
 
     world.open_split = with_sizes

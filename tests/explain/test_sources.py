@@ -1,12 +1,15 @@
 """What is to be explained: a split, a folder or a list of files."""
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxstyle.config import Config, DataConfig, WalkConfig
-from jaxstyle.data import formats, problems
+from jaxstyle.data import formats, pipeline, prepare, problems
 from jaxstyle.explain import sources
+from tests.data import dicoms
+from tests.data import images as data_images
 
 
 def _config(images, limit=0, **data):
@@ -103,6 +106,78 @@ def test_bad_files_are_listed_together(tmp_path):
     listed.write_text("in/good.png\nin/gone.png\n")
     with pytest.raises(problems.DataError, match=r"gone.png does not exist"):
         sources.open_images(_config(listed), tmp_path)
+
+
+def _mixed(folder):
+    """A picture, a DICOM file of one frame and one of three, a volume."""
+    random = np.random.default_rng(0)
+    frames = random.integers(0, 256, (4, 8, 8), np.uint8)
+    _save(folder / "a.png", 1, (8, 8))
+    dicoms.save(folder / "IM0001", dicoms.made(frames[0]))
+    dicoms.save(folder / "IM0002.dcm", dicoms.made(frames[1:]))
+    dicoms.save(folder / "DICOMDIR", dicoms.made(frames[0]))
+    voxels = random.integers(0, 256, (8, 8, 4), np.uint8)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), folder / "v.nii.gz")
+    return frames, voxels
+
+
+def test_dicom_and_volumes_are_found_and_every_frame_shown(tmp_path):
+    folder = tmp_path / "in"
+    frames, voxels = _mixed(folder)
+    config = _config(folder, channels=1, slice_range=(1, 3))
+    images = sources.open_images(config, tmp_path)
+    assert images.ids == [
+        *("IM0001", "IM0002-f0000", "IM0002-f0001", "IM0002-f0002"),
+        *("a", "v-s0001", "v-s0002"),
+    ]
+    read = (images.read([0, 1, 3, 6])[..., 0] + 1) * 127.5
+    expected = [*frames[[0, 1, 3]], voxels[::-1, ::-1, 2].T]
+    np.testing.assert_allclose(read, expected, atol=1e-3)
+    config = _config(folder, 3, channels=1, slice_range=(1, 3))
+    assert sources.open_images(config, tmp_path).ids == images.ids[:3]
+
+
+def test_files_are_shown_as_preparation_shows_them(tmp_path):
+    """One policy of intensities and shapes for both ways in."""
+    rows = []
+    for number in range(6):
+        values = np.random.default_rng(number).integers(0, 4096, (8, 12))
+        image = dicoms.made(
+            values.astype(np.uint16), WindowCenter=900, WindowWidth=800
+        )
+        dicoms.save(tmp_path / f"IM{number}", image)
+        rows.append([f"IM{number}", str(number % 2)])
+    manifest = data_images.write_manifest(tmp_path, "path,label", rows)
+    for policy in (
+        {},
+        {"window": (2000.0, 1000.0), "fit": "crop"},
+        {"intensity_range": (100.0, 4000.0)},
+    ):
+        config = data_images.folder_config(manifest, **policy)
+        prepare.run(config, tmp_path / "run")
+        config.walk = WalkConfig(images=str(tmp_path))
+        shown = sources.open_images(config, tmp_path)
+        for name in ("train", "val", "test"):
+            split = pipeline.open_split(config, tmp_path / "run", name)
+            places = [shown.ids.index(id_) for id_ in split.ids]
+            np.testing.assert_allclose(
+                shown.read(places),
+                split.images(range(len(split))),
+                atol=2 / 65535,
+            )
+
+
+def test_links_out_of_the_folder_are_refused(tmp_path):
+    folder = tmp_path / "in"
+    _save(folder / "good.png")
+    _save(tmp_path / "out.png")
+    (folder / "link.png").symlink_to(tmp_path / "out.png")
+    (folder / "within.png").symlink_to("good.png")
+    with pytest.raises(
+        problems.DataError, match=r"link\.png is a link"
+    ) as told:
+        sources.open_images(_config(folder), tmp_path)
+    assert len(told.value.problems) == 1
 
 
 def test_pixels_that_cannot_be_used_name_their_file(tmp_path):

@@ -30,6 +30,7 @@ def columns(split: Any, names: Iterable[str]) -> dict[str, np.ndarray]:
     found = {}
     for name in names:
         carried = {"height": split.sizes[:, 0], "width": split.sizes[:, 1]}
+        carried |= split.columns
         require(
             name in carried,
             "direction.nuisances",
