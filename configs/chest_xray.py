@@ -39,6 +39,7 @@ from jaxstyle.config import (
     DataConfig,
     EncoderConfig,
     GanConfig,
+    WalkConfig,
 )
 
 
@@ -107,11 +108,11 @@ def _cpu(config: Config) -> None:
     config.encoder = EncoderConfig(
         space="w_plus",
         widths=(16, 32, 64, 64),
-        refinements=2,
         kimg=6,
         adapt_kimg=10,
         checkpoint_kimg=2,
     )
+    config.walk = WalkConfig(project=True, limit=400)
 
 
 def _small(config: Config) -> None:

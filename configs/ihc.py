@@ -57,7 +57,11 @@ def get_config(variant: str = "") -> Config:
             checkpoint_kimg=10,
             sample_kimg=10,
         ),
-        encoder=EncoderConfig(widths=(16, 32, 64, 64), kimg=32, adapt_kimg=20),
+        encoder=EncoderConfig(
+            space="w_plus", widths=(16, 32, 64, 64), kimg=12, adapt_kimg=12
+        ),
+        # From E(x) alone the texture of a tile is not found.
+        walk=WalkConfig(project=True),
     )
     if variant == "tiny":
         tiny(config)
