@@ -25,6 +25,7 @@ from jaxstyle.config import (
     DataConfig,
     EncoderConfig,
     GanConfig,
+    WalkConfig,
 )
 from jaxstyle.config.faithfulness import FaithfulnessConfig, PlantsConfig
 
@@ -65,6 +66,8 @@ def get_config(variant: str = "") -> FaithfulnessConfig:
             encoder=EncoderConfig(
                 space="w_plus", widths=(16, 32, 64, 64), kimg=16, adapt_kimg=16
             ),
+            # From E(x) alone fine things, such as a blur, are not found.
+            walk=WalkConfig(project=True, limit=80),
         ),
         plants=PlantsConfig(train_images=2000, val_images=300, test_images=160),
     )
