@@ -32,7 +32,8 @@ class DirectionConfig:
         region.
       bootstraps: resamples for intervals and for the stability of alpha.
       trust_percentile: percentile of the Mahalanobis distances of sampled
-        codes from their mean beyond which a walk is not trusted.
+        codes from their mean, and of the latent logit's deviations over W,
+        beyond which a walk is not trusted.
     """
 
     METHODS: ClassVar[tuple[str, ...]] = (

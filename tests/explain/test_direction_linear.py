@@ -157,3 +157,41 @@ def test_fewer_samples_than_dimensions():
     sampled, unseen = random.normal(size=(2, 10, 32))
     region = region_lib.fit(sampled, unseen, 99.0)
     assert np.all(np.isfinite(region.whitening)) and region.radius > 0
+
+
+def test_no_walk_goes_where_the_logit_does_not_go_in_w():
+    """Of many dimensions the radius alone would let it."""
+    random = np.random.default_rng(3)
+    root = random.normal(size=(200, 200)) / 14 + np.eye(200)
+    sampled, unseen, others = (
+        (2 + random.normal(size=(n, 200)) @ root).astype(np.float32)
+        for n in (4000, 1000, 4000)
+    )
+    region = region_lib.fit(sampled, unseen, 99.0)
+    normal = random.normal(size=200)
+    alpha = (normal / np.linalg.norm(normal)).astype(np.float32)
+    direction = Linear(alpha, normal, -1.0, region)
+    codes = others[:50, None]
+    low, high = direction.trusted_range(codes)
+    radius_low, radius_high = region.line_range(others[:50], alpha)
+    cut = (low > radius_low) & (high < radius_high)
+    assert np.mean(cut) > 0.8
+    logits = others @ normal - 1
+    share = np.mean(np.abs(logits - logits.mean()) <= 2.576 * logits.std())
+    assert share == pytest.approx(0.99, abs=0.005)
+    for end, sign in ((low, -1), (high, 1)):
+        reached = (direction.logits(codes) + direction.scale * end)[cut]
+        np.testing.assert_allclose(
+            (reached - logits.mean()) / logits.std(), sign * 2.576, atol=0.25
+        )
+
+
+def test_a_logit_beyond_its_limit_moves_inwards_only():
+    region = Region(np.zeros(4), np.eye(4), 100.0, 2.0)
+    normal = np.array([3.0, 0, 0, 0])
+    direction = Linear(np.eye(4, dtype=np.float32)[0], normal, 0.0, region)
+    codes = np.zeros((3, 1, 4), np.float32)
+    codes[:, 0, 0] = [1, 5, -5]
+    low, high = direction.trusted_range(codes)
+    np.testing.assert_allclose(low, [-3, -10, 0], atol=1e-6)
+    np.testing.assert_allclose(high, [1, 0, 10], atol=1e-6)

@@ -7,7 +7,14 @@ import pytest
 from scipy import optimize, special
 
 from jaxstyle.config import Config, DirectionConfig, EvaluationConfig
-from jaxstyle.explain.direction import Labelled, Region, fitting, methods
+from jaxstyle.explain.direction import (
+    Curved,
+    Labelled,
+    Linear,
+    Region,
+    fitting,
+    methods,
+)
 from jaxstyle.explain.direction import region as region_lib
 from jaxstyle.explain.direction.labels import Wanted
 
@@ -271,3 +278,26 @@ def test_calibration_is_for_codes_that_were_not_fitted():
             new.judged[share].mean(), abs=0.04
         )
     assert p.min() < 0.2 and p.max() > 0.8
+
+
+def test_no_curved_walk_goes_where_the_logit_does_not_go_in_w():
+    """The same limit as a straight walk's where the logit is all but linear."""
+    random = np.random.default_rng(5)
+    normal = random.normal(size=DIM)
+    region = Region(random.normal(size=DIM), np.eye(DIM) / 2, 1e3, 0.5)
+    curved = Curved(
+        hidden=np.stack([normal, -normal], axis=1),
+        hidden_bias=np.zeros(2),
+        # softplus(x) - softplus(-x) = x
+        out=np.array([1.0, -1.0]),
+        out_bias=0.3,
+        removed=np.zeros((DIM, 0)),
+        region=region,
+    )
+    alpha = (normal / np.linalg.norm(normal)).astype(np.float32)
+    linear = Linear(alpha, normal, 0.3, region)
+    codes = region.centre + 1.5 * random.normal(size=(9, 1, DIM))
+    for mine, straight in zip(
+        curved.trusted_range(codes), linear.trusted_range(codes), strict=True
+    ):
+        np.testing.assert_allclose(mine, straight, atol=0.02)

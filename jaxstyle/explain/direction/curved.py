@@ -71,10 +71,18 @@ class Curved:
         """The lowest and highest trusted lambda of each code: [N], [N].
 
         Up to where the path first leaves the region, or first gets farther
-        out than a code that starts outside.
+        out than a code that starts outside. The logit's spread over W is
+        that of its gradient at the centre.
         """
-        paths = self._paths(codes)
-        return paths.inside(self.region.distances, self.region.radius)
+        paths, centre = self._paths(codes), self.region.centre[None]
+        low, high = paths.inside(self.region.distances, self.region.radius)
+        middle = self._logit(centre)[0]
+        limit = self.region.logit_limit(self._gradient(centre)[0])
+        reach = np.maximum(limit, np.abs(self.logits(codes) - middle))
+        nearest, farthest = (
+            paths.where(middle + sign * reach) for sign in (-1, 1)
+        )
+        return np.maximum(low, nearest), np.minimum(high, farthest)
 
     def _paths(self, codes: np.ndarray) -> flow.Paths:
         start = summary(codes).astype(np.float64)

@@ -51,11 +51,16 @@ class Paths:
 
     def reaching(self, goals: np.ndarray) -> np.ndarray:
         """lambda [N, T] of the values [T]; the path's end where beyond it."""
-        return np.stack(
+        every = np.broadcast_to(goals, (len(self.values), len(goals)))
+        return np.stack([self.where(goal) for goal in every.T], axis=1)
+
+    def where(self, goals: np.ndarray) -> np.ndarray:
+        """lambda [N] of a value of each path, [N]; its end where beyond it."""
+        return np.asarray(
             [
-                np.interp(goals, values[a : b + 1], self._lambdas(a, b))
-                for values, a, b in zip(
-                    self.values, self.first, self.last, strict=True
+                np.interp(goal, values[a : b + 1], self._lambdas(a, b))
+                for goal, values, a, b in zip(
+                    goals, self.values, self.first, self.last, strict=True
                 )
             ]
         )

@@ -57,5 +57,15 @@ class Linear:
         return (wanted - self.logits(codes)[:, None]) / self.scale
 
     def trusted_range(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See `Region.line_range`."""
-        return self.region.line_range(summary(codes), self.alpha)
+        """Within `Region.line_range` and `Region.logit_limit`.
+
+        A code whose logit is beyond the limit may move inwards only.
+        """
+        low, high = self.region.line_range(summary(codes), self.alpha)
+        centre = self.normal @ self.region.centre + self.intercept
+        start = self.logits(codes) - centre
+        reach = np.maximum(self.region.logit_limit(self.normal), np.abs(start))
+        return (
+            np.maximum(low, (-reach - start) / self.scale),
+            np.minimum(high, (reach - start) / self.scale),
+        )

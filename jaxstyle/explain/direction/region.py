@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from scipy import special
 from sklearn.covariance import LedoitWolf
 
 
@@ -11,18 +12,23 @@ class Region:
     """Points w of W with |whitening (w - centre)| <= radius.
 
     The length is Mahalanobis's: each direction counts in units of W's own
-    standard deviation along it.
+    standard deviation along it. Of hundreds of dimensions each code has its
+    radius from all of them, so that along any single one it could go far out
+    before the radius tells. Hence the second limit, along the walk alone.
 
     Attributes:
       centre: [w_dim], mean of W.
       whitening: [w_dim, w_dim], symmetric, the square root of the inverse of
         W's covariance.
       radius: greatest trusted distance.
+      deviations: greatest trusted distance of the latent logit from that at
+        the centre, in its standard deviations over W.
     """
 
     centre: np.ndarray
     whitening: np.ndarray
     radius: float
+    deviations: float = np.inf
 
     @property
     def spread(self) -> float:
@@ -32,6 +38,11 @@ class Region:
     def distances(self, points: np.ndarray) -> np.ndarray:
         """Mahalanobis distances [...] of points [..., w_dim] from `centre`."""
         return np.linalg.norm((points - self.centre) @ self.whitening, axis=-1)
+
+    def logit_limit(self, normal: np.ndarray) -> float:
+        """How far a logit of this gradient, [w_dim], is trusted to go."""
+        over_w = np.linalg.norm(np.linalg.solve(self.whitening, normal))
+        return float(self.deviations * over_w)
 
     def line_range(
         self, points: np.ndarray, alpha: np.ndarray
@@ -69,11 +80,13 @@ def fit(sampled: np.ndarray, unseen: np.ndarray, percentile: float) -> Region:
     Args:
       sampled: [N, w_dim], points that the covariance is estimated from.
       unseen: [M, w_dim], others, whose distances give the radius.
-      percentile: of these distances.
+      percentile: of these distances, and of a normal distribution's
+        deviations.
     """
     found = LedoitWolf().fit(sampled.astype(np.float64))
     values, vectors = np.linalg.eigh(found.covariance_)
     whitening = (vectors / np.sqrt(values)) @ vectors.T
-    region = Region(found.location_, whitening, np.inf)
+    deviations = float(special.ndtri(0.5 + percentile / 200))
+    region = Region(found.location_, whitening, np.inf, deviations)
     radius = np.percentile(region.distances(unseen), percentile)
     return dataclasses.replace(region, radius=float(radius))
