@@ -75,8 +75,10 @@ def test_what_does_not_train_is_work_for_the_first_process(monkeypatch):
     assert ran == [0]
 
 
-@pytest.mark.parametrize("name", ["classifier", "gan", "encoder", None])
-def test_trainings_and_the_pipeline_are_everyones(monkeypatch, name):
+@pytest.mark.parametrize(
+    "name", ["classifier", "gan", "encoder", "render", None]
+)
+def test_training_rendering_and_the_pipeline_are_everyones(monkeypatch, name):
     original = pipeline._RUN[name] if name else pipeline.run
     ran = []
 
@@ -85,7 +87,7 @@ def test_trainings_and_the_pipeline_are_everyones(monkeypatch, name):
         return {"by": config}
 
     everyones = [run if run != original else stage for run in _everyones()]
-    monkeypatch.setattr(pipeline, "_TRAINERS", tuple(everyones[1:]))
+    monkeypatch.setattr(pipeline, "_ON_ALL", tuple(everyones[1:]))
     monkeypatch.setattr(pipeline, "run", everyones[0])
     processes = fake_processes.Processes(monkeypatch)
     for index in (0, 1):
@@ -95,4 +97,4 @@ def test_trainings_and_the_pipeline_are_everyones(monkeypatch, name):
 
 
 def _everyones():
-    return [pipeline.run, *pipeline._TRAINERS]
+    return [pipeline.run, *pipeline._ON_ALL]
