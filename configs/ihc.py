@@ -3,9 +3,9 @@
     python -m launch.pipeline --config=configs/ihc.py --workdir=runs/ihc
 
 Takes 17 to 25 minutes on 2 CPU cores, as busy as they are with other things.
-Measured (docs/results/ihc.json): f's AUC 0.998, latent predictor's AUC against f
-0.999, flip rate 0.926, monotonicity 0.977, monotonicity of the stain's density
-0.991, reconstruction gap 0.001, SSIM 0.872.
+Measured (docs/results/ihc.json): f's AUC 0.998, latent predictor's AUC
+against f 0.999, flip rate 0.926, monotonicity 0.977, monotonicity of the
+stain's density 0.991, reconstruction gap 0.001, SSIM 0.872.
 
 The generator is kept from collapsing to one texture by a strong R1 penalty,
 groups of 8 in the minibatch deviation and no style mixing; with R1 at 0.02
