@@ -15,7 +15,9 @@ planted.
 runs/faithfulness/result.json has the numbers, sheet.png the first images of
 each classifier. Stopped half-way, the same command goes on where it was.
 
-Not measured yet: neither time nor numbers are known for this config.
+One seed of three was run, in an hour and a half of 2 busy CPU cores
+(docs/results/faithfulness.json): 3 of 5 kinds found (letter, band, texture),
+specificity 0.96, 1.47 times Grad-CAM's overlap with the masks (docs/trust.md).
 """
 
 from configs import ihc
