@@ -7,13 +7,12 @@ same numbers where `tensorboardX` is installed.
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxstyle import parallel
+from jaxstyle import parallel, workdir
 
 PROGRESS_SECONDS = 10.0
 
@@ -119,9 +118,8 @@ class RunLog:
 def _cut(path: Path, from_step: int) -> dict[str, Any]:
     """Drops the lines from that step on; the last one that is kept."""
     kept = [line for line in read_metrics(path) if line["step"] < from_step]
-    draft = path.with_name(path.name + ".draft")
-    draft.write_text("".join(json.dumps(line) + "\n" for line in kept))
-    os.replace(draft, path)
+    with workdir.replacing(path) as draft:
+        draft.write_text("".join(json.dumps(line) + "\n" for line in kept))
     return kept[-1] if kept else {}
 
 

@@ -8,10 +8,12 @@ Of several processes, which share the folder, process 0 writes; the others
 go on when it has.
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -227,11 +229,18 @@ def result(
     return read_json(path)
 
 
-def write_json(path: Path, values: Any) -> None:
-    """Writes JSON so that a reader sees the old file or the whole new one."""
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Where to write: a reader sees the old file or the whole new one."""
     draft = path.with_name(path.name + ".draft")
-    draft.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
+    yield draft
     os.replace(draft, path)
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Writes JSON, whole or not at all (see `replacing`)."""
+    with replacing(path) as draft:
+        draft.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
 
 
 def read_json(path: Path) -> Any:

@@ -1,7 +1,6 @@
 """The files of a comparison, and its picture."""
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from jaxstyle import workdir
+from jaxstyle.explain.measured import Steps
 from jaxstyle.report import strips
 
 _PAPER, _INK = (255, 255, 255), (32, 36, 44)
@@ -39,24 +38,16 @@ class Pictured:
     status: str
 
 
-class Files:
-    """The folder of a comparison.
+class Files(Steps):
+    """The folder of a comparison, whose steps are the methods.
 
     Args:
       folder: where everything goes; it exists.
     """
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "methods")
         self._folder = folder
-        (folder / "methods").mkdir(exist_ok=True)
-
-    def is_done(self, method: str) -> bool:
-        """Whether the method is measured."""
-        return self._path(method, "json").exists()
-
-    def numbers(self, method: str) -> dict[str, Any]:
-        """What was measured of it."""
-        return workdir.read_json(self._path(method, "json"))
 
     def write(
         self, method: str, numbers: dict[str, Any], pictured: list[Pictured]
@@ -67,12 +58,7 @@ class Files:
             for n, walk in enumerate(pictured)
             for item in dataclasses.fields(walk)
         }
-        path = self._path(method, "npz")
-        draft = path.with_name(path.name + ".draft")
-        with draft.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(draft, path)
-        workdir.write_json(self._path(method, "json"), numbers)
+        self.save(method, numbers, arrays)
 
     def draw(self, methods: Sequence[str], ends: tuple[str, str]) -> None:
         """Draws comparison.png: under each image the walks of all methods.
@@ -90,17 +76,13 @@ class Files:
         _stacked(rows).save(self._folder / "comparison.png")
 
     def _walks(self, method: str) -> list[Pictured]:
-        with np.load(self._path(method, "npz"), allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
+        arrays = self.arrays(method)
         count = len({key.partition("/")[0] for key in arrays})
         names = [item.name for item in dataclasses.fields(Pictured)]
         return [
             Pictured(**{name: _plain(arrays[f"{n}/{name}"]) for name in names})
             for n in range(count)
         ]
-
-    def _path(self, method: str, suffix: str) -> Path:
-        return self._folder / "methods" / f"{method}.{suffix}"
 
 
 def _strip(walk: Pictured, ends: tuple[str, str]) -> Image.Image:

@@ -60,7 +60,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         _share_inputs(config, Path(root).absolute(), files.workdir(way))
         _measure(mine, files, way)
     files.draw(list(configs))
-    result = {way: files.rows(way) for way in configs}
+    result = {way: files.numbers(way) for way in configs}
     workdir.finish(stage, result, time.monotonic() - started)
     return result
 

@@ -59,7 +59,7 @@ class Comparison:
         self.count = len(self._decided)
         self._pictured = _first_of_each(self._decided)
         self._features = features.networks(config, root)[features.DEFAULT]
-        self._unit = self._between_real_images(root)
+        self._train = pipeline.open_split(config, root, "train")
         self._walker = walk.Walker(config, codec, None, predictor)  # type: ignore[arg-type]
 
     def flipped(self, codes: np.ndarray | None = None) -> np.ndarray:
@@ -180,9 +180,10 @@ class Comparison:
             status=found.verdicts.status[n],
         )
 
-    def _between_real_images(self, root: str | Path) -> float:
+    @functools.cached_property
+    def _unit(self) -> float:
         """Mean distance of the features of two training images."""
-        split = pipeline.open_split(self._config, root, "train")
+        split = self._train
         random = np.random.default_rng(self._config.seed)
         some = random.permutation(len(split))[:_MOST_REAL]
         size = self._config.predictor.batch_size

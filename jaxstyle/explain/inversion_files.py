@@ -1,7 +1,5 @@
 """The files of a comparison of inversions, and its picture."""
 
-import dataclasses
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,60 +7,33 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from jaxstyle import workdir
 from jaxstyle.explain.inversion_measure import Shown
+from jaxstyle.explain.measured import Steps
 from jaxstyle.report import strips
 from jaxstyle.report.sheet import Sheet, Tile, stacked
 
 
-class Files:
-    """The folder of a comparison.
+class Files(Steps):
+    """The folder of a comparison, whose steps are the ways.
 
     Args:
       folder: where everything goes; it exists.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
     def workdir(self, way: str) -> Path:
         """Of the way's encoder."""
-        return self._folder / way
-
-    def is_done(self, way: str) -> bool:
-        """Whether the way is measured."""
-        return self._path(way, "json").exists()
-
-    def rows(self, way: str) -> list[dict[str, Any]]:
-        """What was measured of it."""
-        return workdir.read_json(self._path(way, "json"))
+        return self._steps / way
 
     def write(self, way: str, rows: list[dict[str, Any]], shown: Shown) -> None:
         """Writes the images to picture, then the numbers."""
-        path = self._path(way, "npz")
-        draft = path.with_name(path.name + ".draft")
-        arrays: Any = {
-            item.name: getattr(shown, item.name)
-            for item in dataclasses.fields(shown)
-        }
-        with draft.open("wb") as file:
-            np.savez(file, **arrays)
-        os.replace(draft, path)
-        workdir.write_json(self._path(way, "json"), rows)
+        self.save(way, rows, vars(shown))
 
     def draw(self, ways: Sequence[str]) -> None:
         """Draws comparison.png: beside each image what each way makes of it."""
-        shown = {way: self._shown(way) for way in ways}
+        shown = {way: Shown(**self.arrays(way)) for way in ways}
         count = len(shown[ways[0]].original)
         rows = [_row(shown, number) for number in range(count)]
-        stacked(rows).save(self._folder / "comparison.png")
-
-    def _shown(self, way: str) -> Shown:
-        with np.load(self._path(way, "npz"), allow_pickle=False) as file:
-            return Shown(**{name: file[name] for name in file.files})
-
-    def _path(self, way: str, suffix: str) -> Path:
-        return self._folder / f"{way}.{suffix}"
+        stacked(rows).save(self._steps / "comparison.png")
 
 
 def _row(shown: dict[str, Shown], number: int) -> Image.Image:

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxstyle import workdir
+
 FRAME_FIELDS = (
     "image_id",
     "frame",
@@ -130,12 +132,13 @@ def _whole_rows(path: Path, fields: Sequence[str]) -> Iterator[dict[str, str]]:
 def _write(
     path: Path, fields: Sequence[str], rows: Iterable[Mapping[str, Any]]
 ) -> None:
-    draft = path.with_name(path.name + ".draft")
-    with draft.open("w", newline="", encoding="utf-8") as file:
+    with (
+        workdir.replacing(path) as draft,
+        draft.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, fields, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    draft.replace(path)
 
 
 def _append(

@@ -7,7 +7,6 @@ interruptions.
 
 import csv
 import dataclasses
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxstyle import workdir
 from jaxstyle.report import sheet
 from jaxstyle.report.colours import to_rgb
 
@@ -59,13 +59,10 @@ class Files:
     def write(self, item: Projected) -> None:
         """Writes the strip, then the code."""
         strip, code = self._strip(item.image_id), self._code(item.image_id)
-        draft = _draft(strip)
-        _picture(item).save(draft, format="PNG")
-        os.replace(draft, strip)
-        draft = _draft(code)
-        with draft.open("wb") as file:
+        with workdir.replacing(strip) as draft:
+            _picture(item).save(draft, format="PNG")
+        with workdir.replacing(code) as draft, draft.open("wb") as file:
             np.savez(file, **item.arrays, **item.numbers)  # type: ignore[arg-type]
-        os.replace(draft, code)
 
     def write_table(
         self, ids: Sequence[str], targets: Sequence[str]
@@ -78,7 +75,10 @@ class Files:
         path = self._folder / "projections.csv"
         fields = ("image_id", "target", *self._columns, "code", "strip")
         rows = [self._numbers(image_id) or {} for image_id in ids]
-        with _draft(path).open("w", newline="", encoding="utf-8") as file:
+        with (
+            workdir.replacing(path) as draft,
+            draft.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, fields, lineterminator="\n")
             writer.writeheader()
             for image_id, target, numbers in zip(
@@ -93,7 +93,6 @@ class Files:
                         "strip": f"images/{image_id}.png",
                     }
                 )
-        os.replace(_draft(path), path)
         return {"images": len(ids)} | {
             name: float(np.mean([numbers[name] for numbers in rows]))
             for name in self._columns
@@ -118,10 +117,6 @@ class Files:
 
     def _strip(self, image_id: str) -> Path:
         return self._folder / "images" / f"{image_id}.png"
-
-
-def _draft(path: Path) -> Path:
-    return path.with_name(path.name + ".draft")
 
 
 def _picture(item: Projected) -> Any:

@@ -8,7 +8,6 @@ its source and the kind alone.
 """
 
 import dataclasses
-import os
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -121,8 +120,7 @@ def write(config: FaithfulnessConfig, seed: int, path: Path) -> None:
     real = [entry.label in config.run.data.positive_labels for entry in entries]
     bits = np.column_stack([real, present]).astype(np.int32)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".draft")
-    with draft.open("wb") as file:
+    with workdir.replacing(path) as draft, draft.open("wb") as file:
         np.savez_compressed(
             file,
             image=np.stack(images),
@@ -135,7 +133,6 @@ def write(config: FaithfulnessConfig, seed: int, path: Path) -> None:
             present=np.asarray(present),
             places=np.stack(places),
         )
-    os.replace(draft, path)
     workdir.write_json(_settings_path(path), _settings(config, seed))
 
 

@@ -1,7 +1,6 @@
 """The report stage: reads the run folder, writes one HTML page."""
 
 import logging
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -33,9 +32,8 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     here = workdir.begin(config, root, "report")
     content = _content(config, root)
     text = page.render(content)
-    draft = here.page.with_name("index.html.draft")
-    draft.write_text(text, "utf-8")
-    os.replace(draft, here.page)
+    with workdir.replacing(here.page) as draft:
+        draft.write_text(text, "utf-8")
     logging.info("report: %s", here.page)
     result = {
         "rendered": content.total,
