@@ -37,15 +37,10 @@ _SECTIONS = {
     "classifier": ("data", "classifier"),
     "gan": ("data", "gan"),
     "encoder": ("data", "gan", "encoder"),
-    "direction": (
-        *("data", "classifier", "predictor", "gan", "encoder"),
-        "direction",
-    ),
 }
-_SECTIONS["project"] = (
-    *("data", "classifier", "predictor", "gan", "encoder"),
-    "project",
-)
+_EXPLAINED = ("data", "classifier", "predictor", "target", "gan", "encoder")
+_SECTIONS["direction"] = (*_EXPLAINED, "direction")
+_SECTIONS["project"] = (*_EXPLAINED, "project")
 _SECTIONS["render_images"] = (*_SECTIONS["direction"], "walk")
 _SECTIONS["render"] = (*_SECTIONS["direction"], "walk")
 _SECTIONS["compare_directions"] = (
@@ -145,7 +140,7 @@ def stage(config: config_lib.Config, workdir: str | Path, name: str) -> Stage:
 def _sections(config: config_lib.Config, name: str) -> tuple[str, ...]:
     sections = _SECTIONS[name]
     if name == "encoder" and config.encoder.predictor_weight:
-        sections += ("classifier", "predictor")
+        sections += ("classifier", "predictor", "target")
     if "walk" in sections and config.walk.project:
         sections += ("project",)
     return sections

@@ -51,7 +51,7 @@ def settings(path: Path, **encoder) -> Config:
         small,
         encoder=EncoderConfig(**ENCODER | encoder),
         predictor=PredictorConfig(
-            kind="callable", target="tests.made_run:colour"
+            kind="callable", address="tests.made_run:colour"
         ),
         direction=DirectionConfig(
             regularisation=(0.01, 1.0, 100.0), samples=64, bootstraps=3
@@ -69,7 +69,7 @@ def with_gan(root: Path, **encoder) -> Config:
     state = gan_state.create(config)
     images = _save_images(config, state.g_ema)
     # f decides for one half of the images.
-    config.predictor.threshold = float(np.median(colour(images)))
+    config.target.threshold = float(np.median(colour(images)))
     prepare.run(config, root)
     stage = workdir.stage(config, root, "gan")
     stage.path.mkdir(parents=True)

@@ -23,6 +23,7 @@ from jaxstyle.config import (
     GanConfig,
     PredictorConfig,
     ProjectConfig,
+    TargetConfig,
     WalkConfig,
 )
 
@@ -56,19 +57,24 @@ WRONG = [
     ("classifier", ClassifierConfig, {"patience": 0}),
     ("classifier", ClassifierConfig, {"learning_rate": -1e-3}),
     ("predictor", PredictorConfig, {"kind": "tflite"}),
-    ("predictor", PredictorConfig, {"target": "package.f", "kind": "callable"}),
-    ("predictor", PredictorConfig, {"target": "package:", "kind": "callable"}),
-    ("predictor", PredictorConfig, {"target": "a:b"}),
-    ("predictor", PredictorConfig, {"target": "", "kind": "onnx"}),
-    ("predictor", PredictorConfig, {"target": "http://f", "kind": "onnx"}),
-    ("predictor", PredictorConfig, {"target": "ftp://f", "kind": "http"}),
-    ("predictor", PredictorConfig, {"target": "f.org/f", "kind": "http"}),
-    ("predictor", PredictorConfig, {"target": "http:///f", "kind": "http"}),
-    ("predictor", PredictorConfig, {"target": "http://f:x", "kind": "http"}),
-    ("predictor", PredictorConfig, {"target": "http://f/ f", "kind": "http"}),
-    ("predictor", PredictorConfig, {"class_index": -1}),
-    ("predictor", PredictorConfig, {"threshold": 0.0}),
-    ("predictor", PredictorConfig, {"threshold": 1.0}),
+    ("predictor", PredictorConfig, {"address": "a.f", "kind": "callable"}),
+    ("predictor", PredictorConfig, {"address": "a:", "kind": "callable"}),
+    ("predictor", PredictorConfig, {"address": "a:b"}),
+    ("predictor", PredictorConfig, {"address": "", "kind": "onnx"}),
+    ("predictor", PredictorConfig, {"address": "http://f", "kind": "onnx"}),
+    ("predictor", PredictorConfig, {"address": "ftp://f", "kind": "http"}),
+    ("predictor", PredictorConfig, {"address": "f.org/f", "kind": "http"}),
+    ("predictor", PredictorConfig, {"address": "http:///f", "kind": "http"}),
+    ("predictor", PredictorConfig, {"address": "http://f:x", "kind": "http"}),
+    ("predictor", PredictorConfig, {"address": "http://f/ f", "kind": "http"}),
+    ("target", TargetConfig, {"kind": "ratio"}),
+    ("target", TargetConfig, {"column": -1}),
+    ("target", TargetConfig, {"threshold": 0.0}),
+    ("target", TargetConfig, {"threshold": 1.0}),
+    ("target", TargetConfig, {"scale": 0.0, "kind": "value"}),
+    ("target", TargetConfig, {"kind": "grade", "unit": "mm"}),
+    ("target", TargetConfig, {"against": 1}),
+    ("target", TargetConfig, {"against": 0, "kind": "pair"}),
     ("predictor", PredictorConfig, {"batch_size": 0}),
     ("predictor", PredictorConfig, {"onnx_layout": "chwn"}),
     ("predictor", PredictorConfig, {"onnx_scores": "labels"}),
@@ -165,15 +171,15 @@ def test_an_error_names_the_field_its_value_and_the_mend(section, kind, wrong):
 
 
 @pytest.mark.parametrize(
-    ("kind", "target"),
+    ("kind", "address"),
     [
         ("callable", "package.module:Class.function"),
         ("onnx", "C:/models/f.onnx"),
         ("http", "https://[::1]:8000/predict?model=2"),
     ],
 )
-def test_targets_of_all_kinds(kind, target):
-    config = Config(predictor=PredictorConfig(kind=kind, target=target))
+def test_addresses_of_all_kinds(kind, address):
+    config = Config(predictor=PredictorConfig(kind=kind, address=address))
     assert config_lib.validated(config) == config
     assert config_lib.from_dict(config_lib.as_dict(config)) == config
 
@@ -181,8 +187,8 @@ def test_targets_of_all_kinds(kind, target):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"kind": "http", "target": "https://me:s3cret@host/predict"},
-        {"kind": "http", "target": "ftp://s3cret@host"},
+        {"kind": "http", "address": "https://me:s3cret@host/predict"},
+        {"kind": "http", "address": "ftp://s3cret@host"},
         {"http_authorization": "Bearer s3cret"},
         {"http_authorization": "s3cret"},
     ],
@@ -393,7 +399,7 @@ def test_gradients_need_the_built_in_predictor(section):
     config = Config()
     getattr(config, section).predictor_weight = 1.0
     assert config_lib.validated(config) == config
-    config.predictor.kind, config.predictor.target = "callable", "a:b"
+    config.predictor.kind, config.predictor.address = "callable", "a:b"
     with pytest.raises(ConfigError, match=f"{section}.predictor_weight = 1.0"):
         config_lib.validated(config)
 

@@ -124,7 +124,7 @@ def test_a_missing_input_names_the_launcher(tmp_path, name, done, launcher):
 
 
 def test_a_black_box_needs_no_classifier(tmp_path):
-    config = Config(predictor=PredictorConfig(kind="callable", target="a:b"))
+    config = Config(predictor=PredictorConfig(kind="callable", address="a:b"))
     _finished(config, tmp_path, "data", "gan", "encoder", "direction")
     assert workdir.is_complete(config, tmp_path, "direction")
 

@@ -112,7 +112,7 @@ def _config(settings: Settings, side: int) -> Config:
         encoder=EncoderConfig(widths=(32, 64, 128)),
         predictor=PredictorConfig(
             kind="callable",
-            target="jaxstyle.benchmark.rendering:darkness",
+            address="jaxstyle.benchmark.rendering:darkness",
             cache=False,
         ),
         walk=WalkConfig(

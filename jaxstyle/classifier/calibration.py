@@ -1,5 +1,7 @@
 """Temperature scaling (Guo et al. 2017, arXiv:1706.04599, section 4.2)."""
 
+from typing import Any
+
 import numpy as np
 from scipy import optimize, special
 
@@ -7,27 +9,36 @@ SHARPEST, FLATTEST = 1 / 20, 20.0
 
 
 def negative_log_likelihood(
-    logits: np.ndarray, targets: np.ndarray, temperature: float
+    logits: np.ndarray, classes: np.ndarray, temperature: float
 ) -> float:
-    """Mean over images of -log p(target), with p = sigmoid(logit / T)."""
+    """Mean over images of -log p(class), with p = softmax(logits / T).
+
+    Args:
+      logits: [N, K]; [N, 1] is of class 1 against class 0, under a sigmoid.
+      classes: int [N].
+      temperature: T.
+    """
     scaled = np.asarray(logits, np.float64) / temperature
-    signs = 2 * np.asarray(targets, np.float64) - 1
-    return float(np.mean(np.logaddexp(0, -signs * scaled)))
+    if scaled.shape[1] == 1:
+        scaled = np.concatenate([np.zeros_like(scaled), scaled], axis=1)
+    own = np.take_along_axis(scaled, np.asarray(classes)[:, None], axis=1)
+    total: Any = special.logsumexp(scaled, axis=1)
+    return float(np.mean(total - own[:, 0]))
 
 
-def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
-    """The temperature T > 0 under which sigmoid(logit / T) is calibrated.
+def fit_temperature(logits: np.ndarray, classes: np.ndarray) -> float:
+    """The temperature T > 0 under which softmax(logits / T) is calibrated.
 
     Minimises the likelihood's sum over validation images plus
     (1/T - 1)^2 / 2, a prior worth about one image. It leaves many images in
     charge, and keeps a few, or perfectly separated ones, whose likelihood
     alone would take T to 0, from doing harm. The objective is convex in
     1/T, and the likelihood is never worse than at T = 1. Decisions (the
-    sign of the logit) stay as they are.
+    largest logit) stay as they are.
 
     Args:
-      logits: [N].
-      targets: [N] of 0 and 1.
+      logits: [N, K], or [N, 1] of a sigmoid.
+      classes: int [N].
 
     Returns:
       T in [1/20, 20].
@@ -35,7 +46,7 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     count = len(logits)
 
     def objective(inverse: float) -> float:
-        likelihood = negative_log_likelihood(logits, targets, 1 / inverse)
+        likelihood = negative_log_likelihood(logits, classes, 1 / inverse)
         return count * likelihood + (inverse - 1) ** 2 / 2
 
     found = optimize.minimize_scalar(
@@ -44,7 +55,12 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     return 1 / float(found.x)  # type: ignore[attr-defined]
 
 
-def sigmoid(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Calibrated probabilities sigmoid(logit / T), float32, same shape."""
+def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Calibrated probabilities, float32, of logits [N, K] or [N, 1].
+
+    softmax(logits / T), and of one logit sigmoid(logit / T); same shape.
+    """
     scaled = np.asarray(logits, np.float64) / temperature
-    return special.expit(scaled).astype(np.float32)
+    if scaled.shape[1] == 1:
+        return special.expit(scaled).astype(np.float32)
+    return special.softmax(scaled, axis=1).astype(np.float32)

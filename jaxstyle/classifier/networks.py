@@ -44,8 +44,16 @@ class Classifier(nn.Module):
 
 
 def create(config: Config) -> Classifier:
-    """The network that a config describes; one logit, of the finding."""
-    return Classifier(tuple(config.classifier.widths), config.classifier.blocks)
+    """The network that a config describes.
+
+    One logit, of the finding, or one for each of three or more classes.
+    """
+    names = config.data.class_names
+    return Classifier(
+        tuple(config.classifier.widths),
+        config.classifier.blocks,
+        len(names) if len(names) > 2 else 1,
+    )
 
 
 def _pool(activations: jax.Array) -> jax.Array:

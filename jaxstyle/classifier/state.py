@@ -40,7 +40,8 @@ class Best:
 
     Attributes:
       params: the parameters after it.
-      auc: float32, its validation AUC; -1 before the first epoch.
+      auc: float32, its validation AUC (of several classes, their mean, each
+        against the rest); -1 before the first epoch.
       loss: float32, its validation loss.
       epoch: int32, its number, from 1.
       waited: int32, epochs since then.

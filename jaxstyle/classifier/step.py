@@ -17,37 +17,46 @@ from jaxstyle.config import Config
 Step = Callable[[State, Any], tuple[State, dict[str, jax.Array]]]
 
 
-def class_weights(targets: np.ndarray) -> tuple[float, float]:
-    """Weights of the absence and the presence of the finding.
+def class_weights(classes: np.ndarray, count: int) -> tuple[float, ...]:
+    """Weights of the classes 0 to count - 1.
 
-    Each class gets half of the total weight of the images: n / (2 n_class).
+    Each class gets the same share of the total weight of the images:
+    n / (count n_class).
 
     Args:
-      targets: [N] of 0 and 1, both present.
+      classes: int [N], each class present.
+      count: of classes.
     """
-    positives = float(np.sum(targets))
-    count = len(targets)
-    return count / (2 * (count - positives)), count / (2 * positives)
+    images = np.bincount(classes, minlength=count)
+    return tuple((len(classes) / (count * images)).tolist())
 
 
 def balanced_loss(
-    logits: jax.Array, targets: jax.Array, weights: tuple[float, float]
+    logits: jax.Array, classes: jax.Array, weights: tuple[float, ...]
 ) -> jax.Array:
-    """Mean binary cross-entropy with a weight per class.
+    """Mean cross-entropy with a weight per class.
 
     Args:
-      logits: float32 [B].
-      targets: float32 [B] of 0 and 1.
-      weights: of targets 0 and 1 (see `class_weights`).
+      logits: float32 [B, 1], of class 1 against class 0, or [B, K].
+      classes: int32 [B].
+      weights: of each class (see `class_weights`).
     """
-    losses = optax.sigmoid_binary_cross_entropy(logits, targets)
-    absent, present = weights
-    return jnp.mean(losses * (absent + (present - absent) * targets))
+    losses = optax.softmax_cross_entropy_with_integer_labels(
+        of_classes(logits), classes
+    )
+    return jnp.mean(losses * jnp.asarray(weights, jnp.float32)[classes])
+
+
+def of_classes(logits: jax.Array) -> jax.Array:
+    """Logits [B, K] under a softmax; one logit is of class 1 of two."""
+    if logits.shape[1] > 1:
+        return logits
+    return jnp.concatenate([jnp.zeros_like(logits), logits], axis=1)
 
 
 def train_step(
     config: Config,
-    weights: tuple[float, float],
+    weights: tuple[float, ...],
     steps: int,
     axis_name: str | None = None,
 ) -> Step:
@@ -55,14 +64,14 @@ def train_step(
 
     Args:
       config: the network, its augmentation and its optimiser.
-      weights: of the two classes.
+      weights: of the classes.
       steps: length of the whole training, for the schedule.
       axis_name: where the batch is one device's share of the global one.
 
     Returns:
       A pure function. `batch` is {"image": float32 [B, R, R, C] in [-1, 1],
-      "target": float32 [B]}; metrics are "loss" and "accuracy" over the
-      global batch, augmented.
+      "class": int32 [B]}; metrics are "loss" and "accuracy" over the global
+      batch, augmented.
     """
     network = networks.create(config)
     adamw = optimiser(config.classifier, steps)
@@ -71,13 +80,13 @@ def train_step(
         key = jax.random.fold_in(state.rng, state.step)
         ids = parallel.sample_ids(len(batch["image"]), axis_name)
         images = augment(batch["image"], key, ids, config.classifier)
-        targets = batch["target"]
+        classes = batch["class"]
 
         def loss(params: Any) -> tuple[jax.Array, jax.Array]:
-            logits = network.apply(params, images)[:, 0]  # type: ignore[index]
-            right = (logits > 0) == (targets > 0)
+            logits: Any = network.apply(params, images)
+            right = jnp.argmax(of_classes(logits), axis=1) == classes
             return (
-                balanced_loss(logits, targets, weights),
+                balanced_loss(logits, classes, weights),
                 jnp.mean(right.astype(jnp.float32)),
             )
 

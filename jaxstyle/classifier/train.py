@@ -28,7 +28,7 @@ _LOG_STEPS = 20
 _KEEP = 2
 _RESAMPLES = 1000
 
-# Logits [N] of a split under some parameters.
+# Logits [N, K] of a split under some parameters.
 LogitsOf = Callable[[Any, pipeline.Split], np.ndarray]
 
 
@@ -63,7 +63,9 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     first = int(state.step)
 
     # --- the compiled functions, and the logs
-    weights = step_lib.class_weights(train.targets)
+    weights = step_lib.class_weights(
+        train.classes, len(config.data.class_names)
+    )
     step = parallel.train_step(
         step_lib.train_step(config, weights, total, parallel.AXIS)
     )
@@ -89,7 +91,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
                 # One process judges, so that all stop after the same epoch.
                 auc, loss = parallel.on_main(
                     lambda now=state: _validated(
-                        logits_of(now.params, val), val.targets, weights
+                        logits_of(now.params, val), val.classes, weights
                     )
                 )
                 best = state_lib.after_epoch(
@@ -119,18 +121,18 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
 
 
 def _validated(
-    logits: np.ndarray, targets: np.ndarray, weights: tuple[float, float]
+    logits: np.ndarray, classes: np.ndarray, weights: tuple[float, ...]
 ) -> tuple[float, float]:
     """AUC and balanced loss."""
     loss = step_lib.balanced_loss(
-        jnp.asarray(logits), jnp.asarray(targets), weights
+        jnp.asarray(logits), jnp.asarray(classes, jnp.int32), weights
     )
-    return statistics.roc_auc(logits, targets), float(loss)
+    return statistics.mean_auc(logits, classes), float(loss)
 
 
 def _inputs(batches: Iterator[Any]) -> dict[str, np.ndarray]:
     drawn = next(batches)
-    return {name: drawn[name] for name in ("image", "target")}
+    return {name: drawn[name] for name in ("image", "class")}
 
 
 def export(stage: workdir.Stage, params: Any, temperature: float) -> None:
@@ -170,10 +172,7 @@ def _logits_function(config: Config) -> LogitsOf:
 
     def logits_of(params: Any, split: pipeline.Split) -> np.ndarray:
         return np.concatenate(
-            [
-                apply(params, images)[:, 0]
-                for _, images in split.batches(batch_size)
-            ]
+            [apply(params, images) for _, images in split.batches(batch_size)]
         )
 
     return logits_of
@@ -189,13 +188,13 @@ def _calibrated(
     """Fits the temperature, saves the predictor, measures every split."""
     logits = {name: logits_of(params, split) for name, split in splits.items()}
     temperature = calibration.fit_temperature(
-        logits["val"], splits["val"].targets
+        logits["val"], splits["val"].classes
     )
     export(stage, params, temperature)
     numbers = {
         name: statistics.prediction_summary(
-            calibration.sigmoid(logits[name], temperature),
-            split.targets,
+            calibration.probabilities(logits[name], temperature),
+            split.classes,
             _RESAMPLES,
             config.seed,
         )

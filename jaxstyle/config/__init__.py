@@ -26,6 +26,7 @@ from jaxstyle.config.gan import (
     GanConfig,
 )
 from jaxstyle.config.predictor import ClassifierConfig, PredictorConfig
+from jaxstyle.config.target import TargetConfig
 
 __all__ = [
     "AUGMENT_OPERATIONS",
@@ -41,6 +42,7 @@ __all__ = [
     "PredictorConfig",
     "ProjectConfig",
     "ReportConfig",
+    "TargetConfig",
     "WalkConfig",
     "as_dict",
     "digest",
@@ -63,6 +65,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     predictor: PredictorConfig = field(default_factory=PredictorConfig)
+    target: TargetConfig = field(default_factory=TargetConfig)
     gan: GanConfig = field(default_factory=GanConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     project: ProjectConfig = field(default_factory=ProjectConfig)
@@ -80,6 +83,8 @@ class Config:
             "use at least data.resolution, or the finest layers have no "
             "channels",
         )
+        self.target.check(self.data)
+        self._check_value()
         self._check_gradients()
         operations = self.gan.augmentations(self.data.channels)
         require(
@@ -88,6 +93,20 @@ class Config:
             self.gan.augment_allow,
             f"allow at least one operation of gan.augment = "
             f"{self.gan.augment!r}",
+        )
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """What to call f's decision against what is asked, and for it."""
+        return self.target.ends(self.data)
+
+    def _check_value(self) -> None:
+        require(
+            self.target.kind != "value" or self.predictor.kind != "checkpoint",
+            "target.kind",
+            self.target.kind,
+            "the built-in classifier gives probabilities: bring a predictor "
+            "of your own (predictor.kind)",
         )
 
     def _check_gradients(self) -> None:

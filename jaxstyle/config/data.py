@@ -1,6 +1,9 @@
 """Settings of the images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from jaxstyle.config.checks import (
     is_power_of_two,
@@ -26,8 +29,11 @@ class DataConfig:
       path: the npz file or the CSV manifest; empty for "ihc".
       resolution: side in pixels of the square model images, a power of two.
       channels: 1 (grey) or 3 (RGB).
-      positive_labels: the integer labels that count as the finding.
-      class_names: what to call the absence and the presence of the finding.
+      positive_labels: the integer labels that count as the finding, where
+        `class_names` are two.
+      class_names: what to call the absence and the presence of the finding;
+        or three or more, the names of the labels 0, 1, 2, ... (see
+        `TargetConfig`).
       split_fractions: shares of patients for train, val, test where the
         source has no splits.
       intensity_range: source values mapped to black and white; None takes
@@ -56,7 +62,7 @@ class DataConfig:
     resolution: int = 32
     channels: int = 3
     positive_labels: tuple[int, ...] = (1,)
-    class_names: tuple[str, str] = ("negative", "positive")
+    class_names: tuple[str, ...] = ("negative", "positive")
     split_fractions: tuple[float, float, float] = (0.7, 0.1, 0.2)
     intensity_range: tuple[float, float] | None = None
     window: tuple[float, float] | None = None
@@ -96,10 +102,12 @@ class DataConfig:
             "use 1 (grey) or 3 (RGB)",
         )
         require(
-            len(self.class_names) == 2,
+            len(self.class_names) >= 2
+            and len(set(self.class_names)) == len(self.class_names),
             "data.class_names",
             self.class_names,
-            "name the absence and the presence of the finding",
+            "name the absence and the presence of the finding, or each of "
+            "three or more labels, no name twice",
         )
         require(
             len(self.split_fractions) == 3
@@ -114,6 +122,15 @@ class DataConfig:
         fits = ("pad", "crop")
         require(self.fit in fits, "data.fit", self.fit, f"use one of {fits}")
         self._check_columns()
+
+    def classes_of(self, labels: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The class, a position in `class_names`, of each label: int [N].
+
+        Of three or more names the label itself, which need not have one.
+        """
+        if len(self.class_names) > 2:
+            return np.asarray(labels, np.int64)
+        return np.isin(labels, self.positive_labels).astype(np.int64)
 
     def _check_intensities(self) -> None:
         if self.intensity_range is not None:

@@ -58,11 +58,10 @@ class PredictorConfig:
       kind: "checkpoint" (the built-in classifier of this workdir),
         "callable" (any Python function), "onnx" (a file) or "http" (a
         service).
-      target: for "callable", `package.module:function`, which maps float32
-        [N, H, W, C] in [0, 1] to probabilities [N, K] or [N]; for "onnx",
-        the file; for "http", the URL.
-      class_index: column of the explained class.
-      threshold: probability from which f decides for the finding.
+      address: for "callable", `package.module:function`, which maps float32
+        [N, H, W, C] in [0, 1] to probabilities [N, K] or [N] (numbers of any
+        range, where `target.kind` is "value"); for "onnx", the file; for
+        "http", the URL.
       batch_size: images in one call of f.
       cache: keeps f's answers in WORKDIR/predictor_cache, of all kinds but
         "checkpoint".
@@ -73,8 +72,9 @@ class PredictorConfig:
       onnx_std: divides what is left, likewise.
       onnx_output: the output that judges; empty for the only one.
       onnx_scores: what it gives: "probabilities", "logits" of classes that
-        exclude each other (a softmax follows) or "sigmoid", logits of
-        independent findings (a sigmoid follows).
+        exclude each other (a softmax follows), "sigmoid", logits of
+        independent findings (a sigmoid follows), or "values" (nothing
+        follows).
       http_timeout: seconds without a word from the service.
       http_retries: further attempts after one that failed.
       http_authorization: the environment variable that holds the value of
@@ -82,9 +82,7 @@ class PredictorConfig:
     """
 
     kind: str = "checkpoint"
-    target: str = ""
-    class_index: int = 0
-    threshold: float = 0.5
+    address: str = ""
     batch_size: int = 64
     cache: bool = True
     onnx_input: str = ""
@@ -99,16 +97,10 @@ class PredictorConfig:
     http_authorization: str = ""
 
     def __post_init__(self) -> None:
-        _require_one_of("kind", self.kind, *_TARGETS)
-        _require_target(self.kind, self.target)
-        require(
-            0 < self.threshold < 1,
-            "predictor.threshold",
-            self.threshold,
-            "use a probability strictly between 0 and 1",
-        )
+        _require_one_of("kind", self.kind, *_ADDRESSES)
+        _require_address(self.kind, self.address)
         require_positive("predictor", self, "batch_size", "http_timeout")
-        require_natural("predictor", self, "class_index", "http_retries")
+        require_natural("predictor", self, "http_retries")
         self._check_onnx()
         # Whoever gives the secret itself shall not find it in a log.
         require(
@@ -126,7 +118,7 @@ class PredictorConfig:
         _require_one_of(
             "onnx_scores",
             self.onnx_scores,
-            *("probabilities", "logits", "sigmoid"),
+            *("probabilities", "logits", "sigmoid", "values"),
         )
         require(
             len(self.onnx_range) == 2
@@ -146,7 +138,7 @@ class PredictorConfig:
             )
 
 
-_TARGETS = {
+_ADDRESSES = {
     "checkpoint": "leave it empty for the built-in classifier",
     "callable": "give 'package.module:function'",
     "onnx": "give the path of the .onnx file",
@@ -161,16 +153,16 @@ def _require_one_of(name: str, value: str, *choices: str) -> None:
     )
 
 
-def _require_target(kind: str, target: str) -> None:
+def _require_address(kind: str, address: str) -> None:
     fits = {
-        "checkpoint": not target,
-        "callable": re.fullmatch(r"[^:/]+:[^:]+", target) is not None,
-        "onnx": bool(target) and "://" not in target,
-        "http": _is_open_url(target),
+        "checkpoint": not address,
+        "callable": re.fullmatch(r"[^:/]+:[^:]+", address) is not None,
+        "onnx": bool(address) and "://" not in address,
+        "http": _is_open_url(address),
     }
     # A password in a URL is not repeated.
-    shown = re.sub("//.*@", "//...@", target)
-    require(fits[kind], "predictor.target", shown, _TARGETS[kind])
+    shown = re.sub("//.*@", "//...@", address)
+    require(fits[kind], "predictor.address", shown, _ADDRESSES[kind])
 
 
 def _is_open_url(text: str) -> bool:

@@ -69,7 +69,8 @@ def sheet(
     classes = survey.by_class(source.entries, data)
     step = survey.TILE + _MARGIN
     height = step + _FONT_SIZE + _MARGIN
-    keys = [(name, positive) for name in splits.NAMES for positive in (0, 1)]
+    named = range(len(data.class_names))
+    keys = [(name, class_) for name in splits.NAMES for class_ in named]
     size = survey.SHOWN * step + _MARGIN, len(keys) * height + _MARGIN
     canvas = Image.new("RGB", size, "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(_FONT_SIZE)
@@ -100,8 +101,8 @@ def _classes(
     found = survey.by_class(entries, data)
     return {
         name: {
-            data.class_names[positive]: len(found[name, positive])
-            for positive in (0, 1)
+            of: len(found[name, class_])
+            for class_, of in enumerate(data.class_names)
         }
         for name in splits.NAMES
     }

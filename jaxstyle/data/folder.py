@@ -167,13 +167,13 @@ def _split_problems(
     """
     names = [entry.split for entry in entries]
     groups = [entry.group for entry in entries]
-    allowed = config.data.allow_leakage
     if whole:
         labels = [entry.label for entry in entries]
-        positive = config.data.positive_labels
-        found = splits.problems(names, labels, groups, positive, allowed)
+        found = splits.problems(names, labels, groups, config.data)
     else:
-        found = splits.leaking_patients(names, groups, allowed)
+        found = splits.leaking_patients(
+            names, groups, config.data.allow_leakage
+        )
     return [manifest.Problem(0, text) for text in found]
 
 

@@ -120,7 +120,7 @@ def open_source(config: config_lib.Config) -> records.Source:
         [entry.split for entry in entries],
         [entry.label for entry in entries],
         [entry.group for entry in entries],
-        config.data.positive_labels,
+        config.data,
     )
     if found:
         found.append(

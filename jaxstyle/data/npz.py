@@ -122,11 +122,8 @@ def _entries(
     chosen = given or splits.assign(
         labels, groups, config.data.split_fractions, config.seed
     )
-    data = config.data
-    found = splits.problems(
-        *(chosen, labels, groups, data.positive_labels, data.allow_leakage)
-    )
-    columns = _columns(arrays, data.columns, count)
+    found = splits.problems(chosen, labels, groups, config.data)
+    columns = _columns(arrays, config.data.columns, count)
     rows = zip(ids, labels, groups, chosen, columns, strict=True)
     return [records.Entry(*row) for row in rows], found
 

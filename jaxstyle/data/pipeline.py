@@ -31,7 +31,9 @@ class Split:
     Attributes:
       ids: unique names, safe as file names.
       labels: raw labels, int32 [N].
-      targets: float32 [N], 1 where the label is a positive one.
+      classes: int [N], positions in `data.class_names`.
+      targets: float32 [N], the truth of what `config.target` asks, 0 or 1;
+        NaN for a class that is none of a pair's (see `asked`).
       groups: patient (or region) of each image.
       sizes: height and width before resizing in pixels, int32 [N, 2].
       columns: what else is known, by `data.columns`: float64 [N], NaN where
@@ -41,22 +43,23 @@ class Split:
     def __init__(
         self,
         rows: Sequence[dict[str, str]],
+        numbers: Sequence[int],
         source: Any,
-        data: config_lib.DataConfig,
+        config: config_lib.Config,
         dtype: np.dtype,
     ) -> None:
+        data = config.data
         self.ids = [row["id"] for row in rows]
         self.labels = np.asarray([row["label"] for row in rows], np.int32)
-        self.targets = np.isin(self.labels, data.positive_labels).astype(
-            np.float32
-        )
+        self.classes = data.classes_of(self.labels)
+        self.targets = config.target.truth(self.classes)
         self.groups = [row["group"] for row in rows]
         self.sizes = np.asarray(
             [(row["height"], row["width"]) for row in rows], np.int32
         )
         self.columns = _columns(rows, data.columns)
         self._shape = (data.resolution, data.resolution, data.channels)
-        self._source = source
+        self._source, self._numbers = source, numbers
         shape = (len(rows), *self._shape)
         size = int(np.prod(shape)) * dtype.itemsize
         self._cache = np.zeros(shape, dtype) if size <= CACHE_BYTES else None
@@ -101,7 +104,9 @@ class Split:
     def _decoded(self, wanted: list[int]) -> list[np.ndarray]:
         return [
             _pixels(record["image"], self._shape)
-            for record in self._source.__getitems__(wanted)
+            for record in self._source.__getitems__(
+                [self._numbers[index] for index in wanted]
+            )
         ]
 
 
@@ -113,6 +118,29 @@ def open_split(
     Raises:
       WorkdirError: if the data have not been prepared under this config.
     """
+    return _opened(config, workdir, split, only_asked=False)
+
+
+def open_asked(
+    config: config_lib.Config, workdir: str | Path, split: str
+) -> Split:
+    """Those images of a split that `config.target` asks about.
+
+    They are all of it, but for a pair of classes: there, others are left
+    out, as f's answer means nothing for them.
+
+    Raises:
+      WorkdirError: if the data have not been prepared under this config.
+    """
+    return _opened(config, workdir, split, only_asked=True)
+
+
+def _opened(
+    config: config_lib.Config,
+    workdir: str | Path,
+    split: str,
+    only_asked: bool,
+) -> Split:
     directory = prepare.prepared(config, workdir)
     with (directory / builders.INDEX).open(newline="", encoding="utf-8") as f:
         rows = [row for row in csv.DictReader(f) if row["split"] == split]
@@ -126,7 +154,13 @@ def open_split(
         # Pillow decodes here: TFDS would warn that it has no OpenCV.
         decoders={"image": tfds.decode.SkipDecoding()} if skip else None,
     )
-    return Split(rows, source, config.data, np.dtype(image.np_dtype))
+    dtype = np.dtype(image.np_dtype)
+    whole = Split(rows, range(len(rows)), source, config, dtype)
+    if not only_asked or np.isfinite(whole.targets).all():
+        return whole
+    numbers = np.flatnonzero(np.isfinite(whole.targets)).tolist()
+    some = [rows[number] for number in numbers]
+    return Split(some, numbers, source, config, dtype)
 
 
 def training_batches(
@@ -151,8 +185,8 @@ def training_batches(
 
     Returns:
       Iterator of {"image": float32 [B_local, R, R, C] in [-1, 1],
-      "label": int32 [B_local], as in the source, "target": float32
-      [B_local], 1 where the label is a positive one}.
+      "label": int32 [B_local], as in the source, "class": int32 [B_local],
+      positions in `data.class_names`}.
 
     Raises:
       ValueError: if the batch does not divide among the processes.
@@ -195,7 +229,7 @@ def iterator(
         return {
             "image": augment.move(split.images(chosen), moves),
             "label": split.labels[chosen],
-            "target": split.targets[chosen],
+            "class": split.classes[chosen].astype(np.int32),
         }
 
     threads = min(8, os.cpu_count() or 1)

@@ -64,13 +64,13 @@ def summary(
     source: records.Source, data: config_lib.DataConfig
 ) -> dict[str, Any]:
     """The numbers of `result.json`."""
-    names = dict(enumerate(data.class_names))
-    classes = {name: dict.fromkeys(names.values(), 0) for name in splits.NAMES}
+    names = data.class_names
+    classes = {name: dict.fromkeys(names, 0) for name in splits.NAMES}
     labels: dict[str, Counter[str]] = {n: Counter() for n in splits.NAMES}
     groups: dict[str, set[str]] = {name: set() for name in splits.NAMES}
-    for entry in source.entries:
-        positive = int(entry.label in data.positive_labels)
-        classes[entry.split][names[positive]] += 1
+    found = data.classes_of([entry.label for entry in source.entries])
+    for entry, class_ in zip(source.entries, found.tolist(), strict=True):
+        classes[entry.split][names[class_]] += 1
         labels[entry.split][str(entry.label)] += 1
         groups[entry.split].add(entry.group)
     return {

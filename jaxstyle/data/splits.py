@@ -2,9 +2,11 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+
+from jaxstyle import config as config_lib
 
 NAMES = ("train", "val", "test")
 _WARNED = 10
@@ -60,31 +62,42 @@ def problems(
     splits: Sequence[str],
     labels: Sequence[int],
     groups: Sequence[str],
-    positive_labels: Collection[int],
-    allow_leakage: bool = False,
+    data: config_lib.DataConfig,
 ) -> list[str]:
     """Why these splits cannot be used: one line each, none if they can."""
-    found = leaking_patients(splits, groups, allow_leakage)
-    positive = defaultdict(list)
-    for name, label in zip(splits, labels, strict=True):
-        positive[name].append(label in positive_labels)
+    found = leaking_patients(splits, groups, data.allow_leakage)
+    named = len(data.class_names)
+    unnamed = sorted({n for n in labels if not 0 <= n < named})
+    if named > 2 and unnamed:
+        found.append(
+            f"labels {unnamed[:5]} have no name: data.class_names has "
+            f"{named}, of the labels 0 to {named - 1}"
+        )
+    there = defaultdict(set)
+    for name, class_ in zip(splits, data.classes_of(labels), strict=True):
+        there[name].add(int(class_))
     for name in NAMES:
-        if name not in positive:
+        if name not in there:
             found.append(
                 f"split {name!r} has no image; add patients, or say in the "
                 "split column which image is in which split"
             )
-        elif not any(positive[name]):
-            found.append(
-                f"split {name!r} has no image whose label is in "
-                f"data.positive_labels = {tuple(positive_labels)}"
-            )
-        elif all(positive[name]):
-            found.append(
-                f"split {name!r} has only images whose label is in "
-                f"data.positive_labels = {tuple(positive_labels)}"
-            )
+            continue
+        found += [
+            f"split {name!r} has no image of {data.class_names[class_]!r} "
+            f"({_labels(class_, data)})"
+            for class_ in range(named)
+            if class_ not in there[name] and (named == 2 or name == "train")
+        ]
     return found
+
+
+def _labels(class_: int, data: config_lib.DataConfig) -> str:
+    """Which labels make a class."""
+    if len(data.class_names) > 2:
+        return f"label {class_}"
+    part = "in" if class_ else "not in"
+    return f"a label {part} data.positive_labels = {data.positive_labels}"
 
 
 def leaking_patients(

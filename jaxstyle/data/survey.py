@@ -65,11 +65,13 @@ class Survey:
 def by_class(
     entries: Sequence[records.Entry], data: config_lib.DataConfig
 ) -> dict[tuple[str, int], list[int]]:
-    """Numbers of the images by (split, 0 or 1 for the finding)."""
+    """Numbers of the images by (split, position in `data.class_names`)."""
     out = defaultdict(list)
-    for number, entry in enumerate(entries):
-        positive = int(entry.label in data.positive_labels)
-        out[entry.split, positive].append(number)
+    classes = data.classes_of([entry.label for entry in entries]).tolist()
+    for number, (entry, class_) in enumerate(
+        zip(entries, classes, strict=True)
+    ):
+        out[entry.split, class_].append(number)
     return out
 
 

@@ -57,7 +57,7 @@ def _predictor(
     predictor: predictors.Predictor,
 ) -> None:
     """f's AUC against the ground truth, on the test split."""
-    split = pipeline.open_split(config, root, "test")
+    split = pipeline.open_asked(config, root, "test")
     judged = np.concatenate(
         [
             predictors.probability(predictor, images, config)

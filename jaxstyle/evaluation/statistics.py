@@ -34,6 +34,25 @@ def roc_auc(scores: np.ndarray, targets: np.ndarray) -> float:
     return float(wins / (positives * negatives))
 
 
+def mean_auc(scores: np.ndarray, classes: np.ndarray) -> float:
+    """Each class against the rest, averaged (macro one-vs-rest AUC).
+
+    Args:
+      scores: [N, K], finite, a column per class; or [N, 1], of class 1
+        against class 0.
+      classes: int [N]; of those that no image, or each, is of, there is no
+        AUC, and they are left out.
+
+    Raises:
+      ValueError: if there is one class only, or a score is not finite.
+    """
+    if scores.shape[1] == 1:
+        return roc_auc(scores[:, 0], classes)
+    there = np.unique(classes)
+    # Of one class alone `roc_auc` says what is wrong.
+    return float(np.mean([roc_auc(scores[:, n], classes == n) for n in there]))
+
+
 def accuracy(
     probabilities: np.ndarray, targets: np.ndarray, threshold: float = 0.5
 ) -> float:
@@ -144,34 +163,52 @@ def mean_and_interval(
 
 
 def prediction_summary(
-    probabilities: np.ndarray, targets: np.ndarray, resamples: int, seed: int
+    probabilities: np.ndarray, classes: np.ndarray, resamples: int, seed: int
 ) -> dict[str, Any]:
     """The numbers of a predictor on one split.
 
     Args:
-      probabilities: [N] in [0, 1].
-      targets: [N] of 0 and 1, both present.
-      resamples: for the AUC's 95 % interval, stratified by target.
+      probabilities: [N, K] in [0, 1]; or [N, 1], of class 1.
+      classes: int [N], two or more present.
+      resamples: for the AUC's 95 % interval, stratified by class.
       seed: of the resamples.
 
     Returns:
-      auc, auc_low, auc_high, accuracy, expected_calibration_error, n.
+      auc (see `mean_auc`), auc_low, auc_high, accuracy, n, and
+      expected_calibration_error: of class 1, or averaged over the classes.
     """
     low, high = bootstrap_interval(
-        roc_auc,
+        mean_auc,
         probabilities,
-        targets,
+        classes,
         resamples=resamples,
         seed=seed,
-        stratify=targets,
+        stratify=classes,
     )
     return {
-        "auc": roc_auc(probabilities, targets),
+        "auc": mean_auc(probabilities, classes),
         "auc_low": low,
         "auc_high": high,
-        "accuracy": accuracy(probabilities, targets),
-        "expected_calibration_error": expected_calibration_error(
-            probabilities, targets
-        ),
+        **_calibrated(probabilities, classes),
         "n": len(probabilities),
+    }
+
+
+def _calibrated(
+    probabilities: np.ndarray, classes: np.ndarray
+) -> dict[str, float]:
+    """accuracy, and expected_calibration_error."""
+    count = probabilities.shape[1]
+    if count == 1:
+        right = accuracy(probabilities[:, 0], classes)
+        errors = [expected_calibration_error(probabilities[:, 0], classes)]
+    else:
+        right = float(np.mean(np.argmax(probabilities, axis=1) == classes))
+        errors = [
+            expected_calibration_error(probabilities[:, n], classes == n)
+            for n in range(count)
+        ]
+    return {
+        "accuracy": right,
+        "expected_calibration_error": float(np.mean(errors)),
     }

@@ -46,7 +46,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     waiting = [method for method in methods if not files.is_done(method)]
     if waiting:
         _measure(config, root, files, waiting)
-    files.draw(methods, config.data.class_names)
+    files.draw(methods, config)
     measured = {method: files.numbers(method) for method in methods}
     result = summary(config, measured)
     workdir.finish(stage, result, time.monotonic() - started)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from jaxstyle.config import Config
 from jaxstyle.explain.measured import Steps
 from jaxstyle.report import strips
 
@@ -60,16 +61,16 @@ class Files(Steps):
         }
         self.save(method, numbers, arrays)
 
-    def draw(self, methods: Sequence[str], ends: tuple[str, str]) -> None:
+    def draw(self, methods: Sequence[str], config: Config) -> None:
         """Draws comparison.png: under each image the walks of all methods.
 
         Args:
           methods: in the order of the rows.
-          ends: names of the classes.
+          config: what is asked.
         """
         walks = {method: self._walks(method) for method in methods}
         rows = [
-            (f"{walk.image_id}   {method}: {walk.status}", _strip(walk, ends))
+            (f"{walk.image_id}   {method}: {walk.status}", _strip(walk, config))
             for of_image in zip(*walks.values(), strict=True)
             for method, walk in zip(methods, of_image, strict=True)
         ]
@@ -85,18 +86,19 @@ class Files(Steps):
         ]
 
 
-def _strip(walk: Pictured, ends: tuple[str, str]) -> Image.Image:
+def _strip(walk: Pictured, config: Config) -> Image.Image:
+    shown = config.target.shown
     original = strips.Tile(
         "original",
         strips.to_rgb(walk.original),
-        f"f {walk.judged_original:.2f}",
+        f"f {shown(walk.judged_original)}",
     )
     return strips.strip(
         walk.frames,
-        [f"f {probability:.2f}" for probability in walk.judged],
+        [f"f {shown(probability)}" for probability in walk.judged],
         before=[original],
         highlight=walk.flip_frame if walk.flip_frame >= 0 else None,
-        ends=ends,
+        ends=config.ends,
     )
 
 

@@ -59,7 +59,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         logging.info("way %d of %d: %s", number, len(configs), way)
         _share_inputs(config, Path(root).absolute(), files.workdir(way))
         _measure(mine, files, way)
-    files.draw(list(configs))
+    files.draw(list(configs), config.target)
     result = {way: files.numbers(way) for way in configs}
     workdir.finish(stage, result, time.monotonic() - started)
     return result

@@ -46,7 +46,7 @@ class Comparison:
         codec = encoder_train.load(config, root)
         predictor = predictors.load(config, root)
         self._material, _ = stage.prepare(config, root, codec, predictor)
-        self._split = pipeline.open_split(config, root, config.walk.split)
+        self._split = pipeline.open_asked(config, root, config.walk.split)
         self._data = stage.encoded(
             config,
             root,
@@ -59,7 +59,7 @@ class Comparison:
         self.count = len(self._decided)
         self._pictured = _first_of_each(self._decided)
         self._features = features.networks(config, root)[features.DEFAULT]
-        self._train = pipeline.open_split(config, root, "train")
+        self._train = pipeline.open_asked(config, root, "train")
         self._walker = walk.Walker(config, codec, None, predictor)  # type: ignore[arg-type]
 
     def flipped(self, codes: np.ndarray | None = None) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from jaxstyle.config import TargetConfig
 from jaxstyle.explain.inversion_measure import Shown
 from jaxstyle.explain.measured import Steps
 from jaxstyle.report import strips
@@ -28,31 +29,32 @@ class Files(Steps):
         """Writes the images to picture, then the numbers."""
         self.save(way, rows, vars(shown))
 
-    def draw(self, ways: Sequence[str]) -> None:
+    def draw(self, ways: Sequence[str], target: TargetConfig) -> None:
         """Draws comparison.png: beside each image what each way makes of it."""
         shown = {way: Shown(**self.arrays(way)) for way in ways}
         count = len(shown[ways[0]].original)
-        rows = [_row(shown, number) for number in range(count)]
+        rows = [_row(shown, number, target) for number in range(count)]
         stacked(rows).save(self._steps / "comparison.png")
 
 
-def _row(shown: dict[str, Shown], number: int) -> Image.Image:
+def _row(
+    shown: dict[str, Shown], number: int, target: TargetConfig
+) -> Image.Image:
     """The original, all encoders' reconstructions, the last one projected."""
+
+    def tile(title: str, images: np.ndarray, judged: np.ndarray) -> Tile:
+        answer = f"f {target.shown(judged[number])}"
+        return Tile(title, strips.to_rgb(images[number]), answer)
+
     *_, last = shown.values()
     tiles = [
-        _tile("original", last.original, last.judged_original, number),
+        tile("original", last.original, last.judged_original),
         *(
-            _tile(way.replace("_", " "), s.encoded, s.judged_encoded, number)
+            tile(way.replace("_", " "), s.encoded, s.judged_encoded)
             for way, s in shown.items()
         ),
-        _tile("projected", last.projected, last.judged_projected, number),
+        tile("projected", last.projected, last.judged_projected),
     ]
     sheet = Sheet.for_tiles(tiles, None, False)
     sheet.add_tiles(tiles)
     return sheet.finished()
-
-
-def _tile(
-    title: str, images: np.ndarray, judged: np.ndarray, number: int
-) -> Tile:
-    return Tile(title, strips.to_rgb(images[number]), f"f {judged[number]:.2f}")

@@ -66,7 +66,7 @@ def measure(
     # How stable directions are is not asked here, and takes many fits.
     once = dataclasses.replace(config.direction, bootstraps=0)
     walks = Comparison(dataclasses.replace(config, direction=once), root)
-    split = pipeline.open_split(config, root, config.walk.split)
+    split = pipeline.open_asked(config, root, config.walk.split)
     originals = split.images(range(walks.count))
     judge = _Judge(config, root)
     compare = _Measure(config, judge, codec.feature_distance, originals)

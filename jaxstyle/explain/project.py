@@ -42,7 +42,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     stage = workdir.begin(config, root, "project")
     images = sources.open_images(_as_walked(config), root)
     examine = Examiner(config, root)
-    files = project_files.Files(stage.path, examine.columns)
+    files = project_files.Files(stage.path, examine.columns, config.target)
     waiting = [
         position
         for position, image_id in enumerate(images.ids)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from jaxstyle import workdir
+from jaxstyle.config import TargetConfig
 from jaxstyle.report import sheet
 from jaxstyle.report.colours import to_rgb
 
@@ -44,10 +45,14 @@ class Files:
     Args:
       folder: where everything goes; it exists.
       columns: the numbers that each image has.
+      target: what f is asked.
     """
 
-    def __init__(self, folder: Path, columns: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, columns: Sequence[str], target: TargetConfig
+    ) -> None:
         self._folder, self._columns = folder, tuple(columns)
+        self._target = target
         for name in ("codes", "images"):
             (folder / name).mkdir(exist_ok=True)
 
@@ -60,7 +65,7 @@ class Files:
         """Writes the strip, then the code."""
         strip, code = self._strip(item.image_id), self._code(item.image_id)
         with workdir.replacing(strip) as draft:
-            _picture(item).save(draft, format="PNG")
+            _picture(item, self._target).save(draft, format="PNG")
         with workdir.replacing(code) as draft, draft.open("wb") as file:
             np.savez(file, **item.arrays, **item.numbers)  # type: ignore[arg-type]
 
@@ -119,10 +124,10 @@ class Files:
         return self._folder / "images" / f"{image_id}.png"
 
 
-def _picture(item: Projected) -> Any:
+def _picture(item: Projected, target: TargetConfig) -> Any:
     """Real | G(E(x)) | projection, under each what is known of it."""
     tiles = [
-        sheet.Tile(title, to_rgb(panel), _caption(item.numbers, name))
+        sheet.Tile(title, to_rgb(panel), _caption(item.numbers, name, target))
         for title, panel, name in zip(
             ("image", "G(E(x))", "projection"),
             item.panels,
@@ -135,10 +140,10 @@ def _picture(item: Projected) -> Any:
     return row.finished()
 
 
-def _caption(numbers: dict[str, float], name: str) -> str:
+def _caption(numbers: dict[str, float], name: str, target: TargetConfig) -> str:
     words = []
     if f"psnr_{name}" in numbers:
         words.append(f"{numbers[f'psnr_{name}']:.1f} dB")
     if f"f_{name}" in numbers:
-        words.append(f"f {numbers[f'f_{name}']:.2f}")
+        words.append(f"f {target.shown(numbers[f'f_{name}'])}")
     return ", ".join(words)

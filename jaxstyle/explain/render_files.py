@@ -64,7 +64,7 @@ def write(
         for name in ("original", "strip", "walk", "grad_cam")
     )
     save_png(directory / original, item.original)
-    captions = [f"f {probability:.2f}" for probability in item.judged]
+    captions = [f"f {config.target.shown(p)}" for p in item.judged]
     strips.save_animation(directory / animation, item.frames, captions)
     _strip(config, item, captions).save(
         directory / strip, compress_level=strips.COMPRESSION
@@ -146,7 +146,7 @@ def _strip(config: Config, item: Rendered, captions: list[str]) -> Image.Image:
         strips.Tile(
             "original",
             strips.to_rgb(item.original),
-            f"f {item.judged_original:.2f}",
+            f"f {config.target.shown(item.judged_original)}",
         ),
         strips.Tile(
             "reconstruction",
@@ -168,7 +168,7 @@ def _strip(config: Config, item: Rendered, captions: list[str]) -> Image.Image:
         before,
         after,
         highlight=item.flip_frame if item.flip_frame >= 0 else None,
-        ends=config.data.class_names,
+        ends=config.ends,
         legend=strips.DIFFERENCE_LIMIT,
     )
 

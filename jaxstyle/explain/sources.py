@@ -53,7 +53,7 @@ def open_images(config: Config, root: str | Path) -> Images:
     limit = config.walk.limit or None
     if config.walk.images:
         return _of_files(config, _listed(Path(config.walk.images), limit))
-    split = pipeline.open_split(config, root, config.walk.split)
+    split = pipeline.open_asked(config, root, config.walk.split)
     return Images(
         split.ids[:limit],
         [str(int(target)) for target in split.targets[:limit]],

@@ -198,7 +198,7 @@ class Sparsifier:
         )
 
     def _flips(self, judged: np.ndarray, decided: bool) -> np.ndarray:
-        threshold = np.float32(self._config.predictor.threshold)
+        threshold = np.float32(self._config.target.level)
         return (judged >= threshold) != decided
 
 

@@ -139,6 +139,12 @@ def _check(config: Config) -> None:
         "use 'checkpoint': of another f the weights cannot be changed",
     )
     require(
+        config.target.kind == "finding",
+        "target.kind",
+        config.target.kind,
+        "use 'finding': networks with one logit are compared",
+    )
+    require(
         not config.walk.images,
         "walk.images",
         config.walk.images,

@@ -74,7 +74,7 @@ class Fitter:
             raise ValueError(
                 f"f decides alike for all {self.count} images that the "
                 "direction is fitted on, so there is nothing to check; look at "
-                "the classifier and predictor.threshold"
+                "the classifier and target.threshold"
             )
 
     def fit(self, rows: np.ndarray | None = None) -> Fitted:

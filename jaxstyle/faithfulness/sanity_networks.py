@@ -144,5 +144,5 @@ def balanced(
     """
     falling = np.sort(logits)[::-1]
     cut = (falling[positives - 1] + falling[positives]) / 2
-    level = float(predictors.logit(np.asarray(config.predictor.threshold)))
+    level = float(predictors.logit(np.asarray(config.target.level)))
     return dataclasses.replace(weights, shift=level - float(cut))

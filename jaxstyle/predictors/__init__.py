@@ -5,11 +5,13 @@ from jaxstyle.predictors.load import load
 from jaxstyle.predictors.probability import logit, probability
 from jaxstyle.predictors.probe import fingerprint, identity
 from jaxstyle.predictors.protocol import Predictor, PredictorError
+from jaxstyle.predictors.question import asked_logit
 from jaxstyle.predictors.record import record, recorded, require_recorded
 
 __all__ = [
     "Predictor",
     "PredictorError",
+    "asked_logit",
     "fingerprint",
     "identity",
     "load",

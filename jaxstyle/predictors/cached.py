@@ -93,7 +93,7 @@ def _model(predictor: Predictor, config: Config, fingerprint: str) -> bytes:
     told = {
         name: value
         for name, value in settings.items()
-        if name in ("kind", "target") or name.startswith("onnx_")
+        if name in ("kind", "address") or name.startswith("onnx_")
     }
     told |= {"files": files(predictor), "fingerprint": fingerprint}
     return json.dumps(told, sort_keys=True).encode()

@@ -19,7 +19,7 @@ class CallablePredictor:
     or [N, K].
 
     Args:
-      target: where the function is; what follows the colon may have dots.
+      address: where the function is; what follows the colon may have dots.
 
     Attributes:
       files: name and sha256 of the module's file. What the function reads
@@ -29,9 +29,9 @@ class CallablePredictor:
       PredictorError: if there is no such function.
     """
 
-    def __init__(self, target: str) -> None:
-        self._function = resolve(target)
-        module = sys.modules[target.partition(":")[0]]
+    def __init__(self, address: str) -> None:
+        self._function = resolve(address)
+        module = sys.modules[address.partition(":")[0]]
         source = Path(getattr(module, "__file__", None) or "")
         self.files = {source.name: sha256(source)} if source.is_file() else {}
 
@@ -40,28 +40,28 @@ class CallablePredictor:
         return self._function(images)
 
 
-def resolve(target: str) -> Callable[..., Any]:
+def resolve(address: str) -> Callable[..., Any]:
     """The function at `package.module:function`.
 
     Raises:
       PredictorError: naming the part that is missing.
     """
-    module_name, _, attribute = target.partition(":")
+    module_name, _, attribute = address.partition(":")
     try:
         found: Any = importlib.import_module(module_name)
     except ImportError as error:
         raise PredictorError(
-            f"predictor.target = {target!r}: cannot import {module_name!r} "
+            f"predictor.address = {address!r}: cannot import {module_name!r} "
             f"({error}); run from the folder that holds it, or install it"
         ) from error
     for name in attribute.split("."):
         if not hasattr(found, name):
             raise PredictorError(
-                f"predictor.target = {target!r}: {found!r} has no {name!r}"
+                f"predictor.address = {address!r}: {found!r} has no {name!r}"
             )
         found = getattr(found, name)
     if not callable(found):
         raise PredictorError(
-            f"predictor.target = {target!r}: {found!r} is not a function"
+            f"predictor.address = {address!r}: {found!r} is not a function"
         )
     return found

@@ -27,7 +27,11 @@ class CheckpointPredictor:
         )
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities [N, 1] of the finding, images [N,H,W,C] in [0, 1]."""
+        """Probabilities [N, 1] of the finding, or [N, K] of the classes.
+
+        Args:
+          images: [N, H, W, C] in [0, 1].
+        """
         signed = np.asarray(images, np.float32) * 2 - 1
         logits = self._apply(self._params, signed)
-        return calibration.sigmoid(logits, self._temperature)
+        return calibration.probabilities(logits, self._temperature)

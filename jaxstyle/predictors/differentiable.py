@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jaxstyle.classifier import networks, train
 from jaxstyle.config import Config
+from jaxstyle.predictors import question
 
 
 def network(config: Config) -> Callable[[Any, jax.Array], jax.Array]:
@@ -22,7 +23,7 @@ def network(config: Config) -> Callable[[Any, jax.Array], jax.Array]:
         logits: Any = classifier.apply(
             parameters["network"], jnp.clip(images, -1, 1)
         )
-        return logits[:, 0] / parameters["temperature"]
+        return question.asked_logit(logits / parameters["temperature"], config)
 
     return judge
 

@@ -48,7 +48,7 @@ class HttpPredictor:
         self.files: dict[str, str] = {}
         self._asked = asked = config.predictor
         # What follows the question mark may be a key.
-        self._name = urlsplit(asked.target)._replace(query="").geturl()
+        self._name = urlsplit(asked.address)._replace(query="").geturl()
         self._secret = _secret(asked.http_authorization)
         self._opener = urllib.request.build_opener(_NoRedirection)
 
@@ -102,7 +102,7 @@ class HttpPredictor:
           PredictorError: if none would.
         """
         headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self._asked.target, body, headers)
+        request = urllib.request.Request(self._asked.address, body, headers)
         if self._secret:
             request.add_unredirected_header("Authorization", self._secret)
         try:

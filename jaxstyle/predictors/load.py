@@ -33,7 +33,7 @@ def load(config: Config, workdir: str | Path) -> Predictor:
 
 def _external(config: Config) -> Predictor:
     if config.predictor.kind == "callable":
-        return CallablePredictor(config.predictor.target)
+        return CallablePredictor(config.predictor.address)
     if config.predictor.kind == "onnx":
         return OnnxPredictor(config)
     return HttpPredictor(config)

@@ -45,7 +45,7 @@ class OnnxPredictor:
 
     def __init__(self, config: Config) -> None:
         self._asked = asked = config.predictor
-        self._path = Path(asked.target).expanduser().absolute()
+        self._path = Path(asked.address).expanduser().absolute()
         self._session = _session(self._path)
         self._input = _chosen(
             self._path, "input", self._session.get_inputs(), asked.onnx_input
@@ -169,7 +169,7 @@ def _session(path: Path) -> Any:
         ) from error
     if not path.is_file():
         raise PredictorError(
-            f"{path} is missing: predictor.target names the .onnx file"
+            f"{path} is missing: predictor.address names the .onnx file"
         )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY

@@ -1,8 +1,9 @@
-"""Asks a black box for the explained class."""
+"""Asks a black box what `config.target` asks."""
 
 import numpy as np
 
 from jaxstyle.config import Config
+from jaxstyle.predictors import question
 from jaxstyle.predictors.answers import answers
 from jaxstyle.predictors.protocol import Predictor
 
@@ -13,26 +14,26 @@ LOGIT_CLIP = 1e-6
 def probability(
     predictor: Predictor, images: np.ndarray, config: Config
 ) -> np.ndarray:
-    """The probability of the explained class.
+    """The probability of what is asked.
 
     Args:
       predictor: any black box.
       images: [N, H, W, C] in [-1, 1]; values outside are clipped.
-      config: `predictor.batch_size` images are shown at once, and column
-        `predictor.class_index` is taken.
+      config: `predictor.batch_size` images are shown at once, and
+        `TargetConfig` says what is asked.
 
     Returns:
       float32 [N] in [0, 1].
 
     Raises:
-      PredictorError: if what comes back is not N rows of probabilities.
+      PredictorError: if what comes back does not answer that.
     """
-    size, index = config.predictor.batch_size, config.predictor.class_index
+    size = config.predictor.batch_size
     parts = [np.zeros(0, np.float32)]
     for start in range(0, len(images), size):
         signed = np.asarray(images[start : start + size], np.float32)
         unit = np.clip(signed * 0.5 + 0.5, 0, 1)
-        parts.append(answers(predictor, unit, config)[:, index])
+        parts.append(question.asked(answers(predictor, unit, config), config))
     return np.concatenate(parts)
 
 

@@ -4,6 +4,7 @@ A path or URL does not name a model: what lies there may be replaced. Its
 answers to a few fixed images are a property of the model alone.
 """
 
+import dataclasses
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from jaxstyle.config import Config
+from jaxstyle.predictors import question
 from jaxstyle.predictors.answers import answers
 from jaxstyle.predictors.protocol import Predictor
 
@@ -69,19 +71,18 @@ def identity(predictor: Predictor, config: Config) -> dict[str, Any]:
     """What to keep beside an explanation, to know f again; JSON values.
 
     Returns:
-      "kind", "target" and "class_index" of the config, "fingerprint",
-      "probe_probabilities" of the class (compare these, where fingerprints
-      differ: noise moves them by 1e-4), and "files", the sha256 of each
-      file that f was read from, by name.
+      "kind" and "address" of the config, "target", what is asked,
+      "fingerprint", "probe_probabilities" of what is asked (compare these,
+      where fingerprints differ: noise moves them by 1e-4), and "files", the
+      sha256 of each file that f was read from, by name.
     """
-    asked = config.predictor
     rows = _probed(predictor, config)
     return {
-        "kind": asked.kind,
-        "target": asked.target,
-        "class_index": asked.class_index,
+        "kind": config.predictor.kind,
+        "address": config.predictor.address,
+        "target": dataclasses.asdict(config.target),
         "fingerprint": _hashed(rows),
-        "probe_probabilities": [float(p) for p in rows[:, asked.class_index]],
+        "probe_probabilities": question.asked(rows, config).tolist(),
         "files": files(predictor),
     }
 

@@ -51,9 +51,9 @@ def require_recorded(
     if not then or _same(then, now):
         return
     raise PredictorError(
-        f"{folder} was made for another model: {then['kind']} {then['target']}"
+        f"{folder} was made for another model: {then['kind']} {then['address']}"
         f" had fingerprint {then['fingerprint']} (first answer {_first(then)})"
-        f", {now['kind']} {now['target']} has {now['fingerprint']} "
+        f", {now['kind']} {now['address']} has {now['fingerprint']} "
         f"({_first(now)}); move that folder away and run its stage again, or "
         "bring the model back"
     )

@@ -9,6 +9,7 @@ from jaxstyle import predictors, run_log, workdir
 from jaxstyle.config import Config
 from jaxstyle.report import comparisons, images, page, records, selection
 from jaxstyle.report.content import Compared, Content
+from jaxstyle.report.question import Question
 
 _RESULTS = ("classifier", "gan", "encoder", "direction")
 _TRAINED = ("gan", "encoder", "classifier")
@@ -51,8 +52,7 @@ def _content(config: Config, root: str | Path) -> Content:
     return Content(
         title=config.report.title,
         name=config.name,
-        class_names=config.data.class_names,
-        threshold=config.predictor.threshold,
+        question=Question.of(config),
         method=config.direction.method,
         predictor=predictors.recorded(
             workdir.stage(config, root, "render").path

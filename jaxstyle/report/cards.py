@@ -4,20 +4,19 @@ from jaxstyle.report import tiles, trust
 from jaxstyle.report.charts import walk_chart
 from jaxstyle.report.images import data_uri
 from jaxstyle.report.markup import Markup, element, join, json_script
+from jaxstyle.report.question import Question
 from jaxstyle.report.records import Walk
 
 
-def card(
-    walk: Walk, number: int, threshold: float, class_names: tuple[str, str]
-) -> Markup:
+def card(walk: Walk, number: int, question: Question) -> Markup:
     """One image with its walk.
 
     Args:
       walk: what the renderer found.
       number: position on the page, which makes element ids unique.
-      threshold: probability from which f decides for the finding.
-      class_names: absence and presence of the finding.
+      question: what f is asked.
     """
+    ends = question.ends
     heading = f"walk-{number}"
     verdict = trust.judge(walk)
     return element(
@@ -25,24 +24,24 @@ def card(
         element(
             "header",
             element("h3", walk.image_id, id=heading),
-            _truth(walk, class_names),
-            element("p", _story(walk, class_names), class_="story"),
+            _truth(walk, ends),
+            element("p", _story(walk, question), class_="story"),
             _badge(verdict),
         ),
-        tiles.tiles(walk),
+        tiles.tiles(walk, question),
         element(
             "div",
             element(
                 "p",
-                f"f’s probability of “{class_names[1]}” on each frame",
+                f"{question.answer} on each frame",
                 _legend(),
                 class_="plot-title",
             ),
-            walk_chart(walk, threshold, class_names),
-            _slider(walk, heading, class_names),
+            walk_chart(walk, question),
+            _slider(walk, heading, ends),
             class_="walk",
         ),
-        json_script(_data(walk)),
+        json_script(_data(walk, question)),
         class_="card" if walk.flipped else "card failed",
         aria_labelledby=heading,
         data_id=walk.image_id,
@@ -62,33 +61,34 @@ def _badge(verdict: trust.Trust) -> Markup:
     )
 
 
-def _truth(walk: Walk, class_names: tuple[str, str]) -> Markup | None:
+def _truth(walk: Walk, ends: tuple[str, str]) -> Markup | None:
     if not walk.target:
         return None
-    names = {"0": class_names[0], "1": class_names[1]}
+    names = {"0": ends[0], "1": ends[1]}
     name = names.get(walk.target.removesuffix(".0"), walk.target)
     return element("p", "true label: ", element("b", name), class_="truth")
 
 
-def _story(walk: Walk, class_names: tuple[str, str]) -> Markup:
+def _story(walk: Walk, question: Question) -> Markup:
+    ends = question.ends
     says = join(
         "f says ",
-        element("b", class_names[walk.decision]),
-        f" ({walk.predictor_original:.3f}). ",
+        element("b", ends[walk.decision]),
+        f" ({question.shown(walk.predictor_original)}). ",
     )
     if walk.flip_frame is None:
         return join(
             says,
             element("b", "Not explained: ", class_="why"),
-            f"asked for {class_names[walk.asked]}, and it was not reached.",
+            f"asked for {ends[walk.asked]}, and it was not reached.",
         )
     flip = walk.frames[walk.flip_frame]
     return join(
         says,
         "Becomes ",
-        element("b", class_names[walk.asked], class_="flip-word"),
-        f" ({flip.predictor:.3f}) at frame {walk.flip_frame + 1} of "
-        f"{len(walk.frames)}.",
+        element("b", ends[walk.asked], class_="flip-word"),
+        f" ({question.shown(flip.predictor)}) at frame "
+        f"{walk.flip_frame + 1} of {len(walk.frames)}.",
     )
 
 
@@ -103,7 +103,7 @@ def _legend() -> Markup:
     )
 
 
-def _slider(walk: Walk, heading: str, class_names: tuple[str, str]) -> Markup:
+def _slider(walk: Walk, heading: str, ends: tuple[str, str]) -> Markup:
     buttons = [
         element(
             "button",
@@ -140,20 +140,21 @@ def _slider(walk: Walk, heading: str, class_names: tuple[str, str]) -> Markup:
         ),
         element(
             "div",
-            element("span", "← ", class_names[0]),
+            element("span", "← ", ends[0]),
             element("span", buttons, class_="jumps"),
-            element("span", class_names[1], " →"),
+            element("span", ends[1], " →"),
             class_="ends",
         ),
         element("p", class_="readout"),
     )
 
 
-def _data(walk: Walk) -> list[dict]:
+def _data(walk: Walk, question: Question) -> list[dict]:
     return [
         {
             "lambda": frame.position,
             "f": frame.predictor,
+            "shown": question.shown(frame.predictor),
             "latent": frame.latent,
             "flipped": frame.flipped,
             "distance": frame.distance,

@@ -12,18 +12,21 @@ from typing import Any
 import numpy as np
 
 from jaxstyle.report.markup import Markup, element
+from jaxstyle.report.question import Question
 from jaxstyle.report.records import Walk
 
 _MOST_POINTS = 150
+# Where the axis of a value is labelled, as probabilities.
+_VALUES_AT = (0.9, 0.5, 0.1)
 
 
-def walk_chart(
-    walk: Walk, threshold: float, class_names: tuple[str, str]
-) -> Markup:
+def walk_chart(walk: Walk, question: Question) -> Markup:
     """f's probability over the frames, with the place of the slider.
 
-    x is the frame's index, so that the slider below it lines up.
+    x is the frame's index, so that the slider below it lines up. Of a value
+    the height is its probability, and the axis tells values.
     """
+    threshold = question.level
     f = [frame.predictor for frame in walk.frames]
     latent = [frame.latent for frame in walk.frames]
     last = max(len(f) - 1, 1)
@@ -51,9 +54,11 @@ def walk_chart(
         viewBox=f"0 0 {last} 1",
         preserveAspectRatio="none",
         role="img",
-        aria_label=_spoken(walk, threshold, class_names),
+        aria_label=_spoken(walk, question),
     )
     ticks = [(1.0, "1"), (threshold, f"{threshold:g}"), (0.0, "0")]
+    if question.is_value:
+        ticks = [(p, question.target.shown(p)) for p in _VALUES_AT]
     labels = [
         element("span", text, style=f"top:{100 * (1 - at):.2f}%")
         for at, text in ticks
@@ -169,9 +174,13 @@ def _minus(text: str) -> str:
     return text.replace("-", "−")
 
 
-def _spoken(walk: Walk, threshold: float, class_names: tuple[str, str]) -> str:
-    values = ", ".join(f"{frame.predictor:.2f}" for frame in walk.frames)
+def _spoken(walk: Walk, question: Question) -> str:
+    shown = question.target.shown
+    values = ", ".join(shown(frame.predictor) for frame in walk.frames)
+    what = (
+        "Value" if question.is_value else f"Probability of {question.ends[1]}"
+    )
     return (
-        f"Probability of {class_names[1]} by f over the frames: {values}; "
-        f"threshold {threshold:g}"
+        f"{what} by f over the frames: {values}; "
+        f"threshold {question.target.threshold:g}"
     )

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from jaxstyle.report.images import Bounded
+from jaxstyle.report.question import Question
 from jaxstyle.report.selection import Group
 
 
@@ -28,8 +29,7 @@ class Content:
     Attributes:
       title: heading.
       name: of the experiment.
-      class_names: absence and presence of the finding.
-      threshold: probability from which f decides for the finding.
+      question: what f is asked.
       method: that found the direction.
       predictor: which f the walks explain (see `predictors.recorded`).
       evaluation: numbers by key.
@@ -46,8 +46,7 @@ class Content:
 
     title: str
     name: str
-    class_names: tuple[str, str]
-    threshold: float
+    question: Question
     method: str
     predictor: dict[str, Any]
     evaluation: dict[str, Any]

@@ -10,7 +10,7 @@ OUTCOMES = {"flipped": "flipped", "failed": "not flipped"}
 
 def controls(content: Content) -> Markup:
     """Three menus; the page's script shows them and does what they say."""
-    names = content.class_names
+    names = content.question.ends
     return element(
         "form",
         _menu("outcome", "Outcome", OUTCOMES),

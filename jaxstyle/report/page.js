@@ -89,7 +89,7 @@
     const frame = card.frames[index];
     const decision = settings.classes[frame.f >= settings.threshold ? 1 : 0];
     const place = `Frame ${index + 1} of ${card.frames.length}`;
-    const f = `f = ${frame.f.toFixed(3)}`;
+    const f = `f = ${frame.shown}`;
     find(".frame-name").textContent = place;
     find(".frame-value").textContent = `${f}, ${decision}`;
     find(".frame").ariaLabel = `${place}, ${f}, ${decision}`;

@@ -9,6 +9,7 @@ from jaxstyle.report import comparisons, images, results
 from jaxstyle.report.colours import DIFFERENCE_LIMIT, diverging_table
 from jaxstyle.report.content import Content
 from jaxstyle.report.markup import Markup, element, join, json_script
+from jaxstyle.report.question import Question
 from jaxstyle.report.sections import generator_section, walks_section
 
 # Below this side, pixels are shown as squares instead of being smoothed.
@@ -85,7 +86,7 @@ def _masthead(content: Content) -> Markup:
         "header",
         element("p", content.name, class_="name"),
         element("h1", content.title),
-        element("p", _introduction(content.class_names), class_="lead"),
+        element("p", _introduction(content.question), class_="lead"),
         element(
             "p",
             element("strong", "Synthetic images, not for diagnosis."),
@@ -103,16 +104,16 @@ def _masthead(content: Content) -> Markup:
     )
 
 
-def _introduction(class_names: tuple[str, str]) -> str:
+def _introduction(question: Question) -> str:
+    negative, positive = question.ends
     return (
-        "A classifier f gives each image a probability of "
-        f"“{class_names[1]}”. For each image below, a generative model first "
-        "rebuilds it (the reconstruction), then changes it step by step "
-        f"along one fixed direction, from “{class_names[0]}” towards "
-        f"“{class_names[1]}”. λ says how far, and at λ = 0 stands the "
+        f"{question.introduction} For each image below, a generative model "
+        "first rebuilds it (the reconstruction), then changes it step by step "
+        f"along one fixed direction, from “{negative}” towards "
+        f"“{positive}”. λ says how far, and at λ = 0 stands the "
         "reconstruction. f judges every frame anew. The frame at which its "
         "decision changes is a counterfactual: the image that f would have "
-        "judged otherwise."
+        f"judged otherwise. {question.scale}".rstrip()
     )
 
 
@@ -133,7 +134,7 @@ def _model(predictor: dict[str, Any]) -> Markup:
         for name, hashed in sorted(predictor["files"].items())
     ]
     return join(
-        f"f is the {predictor['kind']} {predictor['target']}".rstrip(),
+        f"f is the {predictor['kind']} {predictor['address']}".rstrip(),
         ", whose answers to fixed probe images have the fingerprint ",
         element("code", predictor["fingerprint"]),
         *files,
@@ -144,8 +145,8 @@ def _model(predictor: dict[str, Any]) -> Markup:
 def _settings(content: Content) -> Markup:
     return json_script(
         {
-            "threshold": content.threshold,
-            "classes": list(content.class_names),
+            "threshold": content.question.level,
+            "classes": list(content.question.ends),
             "limit": DIFFERENCE_LIMIT,
             "colours": diverging_table().ravel().tolist(),
         },

@@ -90,7 +90,7 @@ def _counts(content: Content) -> str:
 
 
 def _group(group: Group, content: Content, first: int) -> Markup:
-    negative, positive = content.class_names
+    negative, positive = content.question.ends
     titles = {
         "positive": f"From {negative} to {positive}",
         "negative": f"From {positive} to {negative}",
@@ -103,7 +103,7 @@ def _group(group: Group, content: Content, first: int) -> Markup:
             "p", f"{len(group.shown)} of {group.total} shown", class_="note"
         ),
         [
-            card(walk, number, content.threshold, content.class_names)
+            card(walk, number, content.question)
             for number, walk in enumerate(group.shown, first)
         ],
         class_="kind",

@@ -5,45 +5,46 @@ from pathlib import Path
 from jaxstyle.report.colours import DIFFERENCE_LIMIT, diverging_table
 from jaxstyle.report.images import data_uri
 from jaxstyle.report.markup import Markup, element
+from jaxstyle.report.question import Question
 from jaxstyle.report.records import Walk
 
 
-def tiles(walk: Walk) -> Markup:
+def tiles(walk: Walk, question: Question) -> Markup:
     """All tiles of an image; the page's script draws those that move."""
-    still = _still(walk)
+    still = _still(walk, question)
     return element("div", still, _moving(), class_=f"tiles still-{len(still)}")
 
 
-def _still(walk: Walk) -> list[Markup]:
+def _still(walk: Walk, question: Question) -> list[Markup]:
     name, reconstruction = walk.image_id, "reconstruction"
     still = [
         _tile(
             "Original",
             _picture(walk.original, f"Original of {name}"),
-            f"f = {walk.predictor_original:.3f}",
+            f"f = {question.shown(walk.predictor_original)}",
         ),
         _tile(
             "Reconstruction",
             _picture(
                 walk.reconstruction, f"Reconstruction of {name}", reconstruction
             ),
-            f"f = {walk.predictor_reconstruction:.3f}",
+            f"f = {question.shown(walk.predictor_reconstruction)}",
         ),
     ]
     if walk.sparse is not None:
-        still.append(_sparse(walk, walk.sparse))
+        still.append(_sparse(walk, walk.sparse, question))
     if walk.grad_cam is not None:
         cam = _picture(walk.grad_cam, f"Grad-CAM of {name}")
         still.append(_tile("Grad-CAM", cam, "warmer: more weight for f"))
     return still
 
 
-def _sparse(walk: Walk, path: Path) -> Markup:
+def _sparse(walk: Walk, path: Path, question: Question) -> Markup:
     moved = f"{walk.sparse_channels} of the generator’s channels"
     picture = _picture(
         path, f"Counterfactual of {walk.image_id} that moves {moved}"
     )
-    below = f"{moved}; f = {walk.sparse_probability:.3f}"
+    below = f"{moved}; f = {question.shown(walk.sparse_probability or 0.0)}"
     return _tile("Fewest channels", picture, below)
 
 

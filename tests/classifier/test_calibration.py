@@ -11,14 +11,15 @@ def _drawn(temperature, count=20_000):
     generator = np.random.default_rng(0)
     logits = generator.normal(0, 3, count)
     p = 1 / (1 + np.exp(-logits / temperature))
-    return logits, (generator.uniform(size=count) < p).astype(np.float32)
+    classes = (generator.uniform(size=count) < p).astype(np.int64)
+    return logits[:, None], classes
 
 
 def test_likelihood():
     p = 1 / (1 + np.exp(-np.array([2.0, -1.0]) / 2))
     expected = -np.mean([np.log(p[0]), np.log(1 - p[1])])
     actual = calibration.negative_log_likelihood(
-        np.array([2.0, -1.0]), np.array([1.0, 0.0]), 2.0
+        np.array([[2.0], [-1.0]]), np.array([1, 0]), 2.0
     )
     assert actual == pytest.approx(expected)
 
@@ -34,8 +35,8 @@ def test_finds_the_true_temperature(true):
 
 
 def test_a_handful_of_separated_images_does_no_harm():
-    logits = np.array([-3.0, -2.0, 2.0, 3.0])
-    targets = np.array([0.0, 0.0, 1.0, 1.0])
+    logits = np.array([[-3.0], [-2.0], [2.0], [3.0]])
+    targets = np.array([0, 0, 1, 1])
     found = calibration.fit_temperature(logits, targets)
     # The derivative of the objective in b = 1/T vanishes at the optimum.
     b = 1 / found
@@ -50,9 +51,26 @@ def test_useless_logits_are_flattened():
     assert calibration.fit_temperature(logits, coin) > 10
 
 
-def test_sigmoid():
-    logits = np.float32([-200, -1, 0, 2, 200])
+def test_several_classes():
+    """Two logits with a difference d are one logit d."""
+    one, targets = _drawn(2.0, 500)
+    two = np.concatenate([one * 0 + 7, one + 7], axis=1)
+    for function in (
+        calibration.fit_temperature,
+        lambda *of: calibration.negative_log_likelihood(*of, 3.0),
+    ):
+        assert function(two, targets) == pytest.approx(function(one, targets))
+    p = calibration.probabilities(two, 3.0)
+    np.testing.assert_allclose(
+        p[:, 1:], calibration.probabilities(one, 3.0), rtol=1e-5
+    )
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-6)
+    assert p.dtype == np.float32
+
+
+def test_one_logit_is_under_a_sigmoid():
+    logits = np.float32([-200, -1, 0, 2, 200])[:, None]
     expected = 1 / (1 + np.exp(-np.clip(logits.astype(float) / 2, -99, 99)))
-    actual = calibration.sigmoid(logits, 2.0)
+    actual = calibration.probabilities(logits, 2.0)
     np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-30)
     assert actual.dtype == np.float32

@@ -31,15 +31,16 @@ def _batch(seed=0):
     images, labels = synthetic.spots(8, seed)
     return {
         "image": (images[..., None] / 127.5 - 1).astype(np.float32),
-        "target": labels.astype(np.float32),
+        "class": labels.astype(np.int32),
     }
 
 
 def test_classes_weigh_the_same():
-    targets = np.float32([1, 0, 0, 0])
-    absent, present = step_lib.class_weights(targets)
+    absent, present = step_lib.class_weights(np.array([1, 0, 0, 0]), 2)
     assert absent * 3 == pytest.approx(present * 1)
     assert absent * 3 + present * 1 == pytest.approx(4)
+    weights = step_lib.class_weights(np.array([0, 1, 1, 2, 2, 2]), 3)
+    np.testing.assert_allclose(weights, [2, 1, 2 / 3])
 
 
 def test_loss_is_the_weighted_cross_entropy():
@@ -48,7 +49,18 @@ def test_loss_is_the_weighted_cross_entropy():
     p = 1 / (1 + np.exp(-logits.astype(np.float64)))
     losses = np.where(targets > 0, -1.5 * np.log(p), -0.75 * np.log(1 - p))
     actual = step_lib.balanced_loss(
-        jnp.asarray(logits), jnp.asarray(targets), WEIGHTS
+        jnp.asarray(logits)[:, None], jnp.asarray(targets, jnp.int32), WEIGHTS
+    )
+    assert float(actual) == pytest.approx(losses.mean(), rel=1e-5)
+
+
+def test_loss_of_several_classes_is_the_weighted_cross_entropy():
+    logits = np.float32([[1, -2, 0.5], [0, 3, 1], [2, 2, -1]])
+    p = np.exp(logits.astype(np.float64))
+    p /= p.sum(axis=1, keepdims=True)
+    losses = -np.log([p[0, 2], p[1, 1], p[2, 0]]) * [4, 2, 0.5]
+    actual = step_lib.balanced_loss(
+        jnp.asarray(logits), jnp.asarray([2, 1, 0]), (0.5, 2.0, 4.0)
     )
     assert float(actual) == pytest.approx(losses.mean(), rel=1e-5)
 

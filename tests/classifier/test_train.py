@@ -94,7 +94,7 @@ def test_stops_when_validation_stops_rising(trained, monkeypatch):
     root = whole.with_name("patience")
     config = synthetic.prepared(root, patience=1, epochs=6)
     aucs = iter([0.6, 0.7, 0.7])
-    monkeypatch.setattr(train.statistics, "roc_auc", lambda *_: next(aucs))
+    monkeypatch.setattr(train.statistics, "mean_auc", lambda *_: next(aucs))
     monkeypatch.setattr(train.statistics, "prediction_summary", lambda *_: {})
     monkeypatch.setattr(train.step_lib, "balanced_loss", lambda *_: 1.0)
     result = train.run(config, root)

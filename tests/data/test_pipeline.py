@@ -118,16 +118,17 @@ def test_every_epoch_has_all_images_in_its_own_order(prepared):
     assert len(set(epochs)) == 4
 
 
-def test_targets_belong_to_their_images(prepared):
+def test_classes_belong_to_their_images(prepared):
     config, workdir, originals = prepared
     iterator = pipeline.training_batches(config, workdir, "train", 4, seed=0)
     for batch in itertools.islice(iterator, 5):
-        assert batch["image"].dtype == batch["target"].dtype == np.float32
+        assert batch["image"].dtype == np.float32
+        assert batch["class"].dtype == np.int32
         numbers = _numbers(batch["image"], originals)
         np.testing.assert_allclose(
             batch["image"], originals[numbers], atol=3e-7
         )
-        np.testing.assert_array_equal(batch["target"], np.asarray(numbers) % 2)
+        np.testing.assert_array_equal(batch["class"], np.asarray(numbers) % 2)
         np.testing.assert_array_equal(
             batch["label"], np.asarray(numbers) % 2 * 7
         )
@@ -174,7 +175,7 @@ def test_the_position_is_saved_as_json(prepared):
     for expected in rest:
         batch = next(fresh)
         np.testing.assert_array_equal(batch["image"], expected["image"])
-        np.testing.assert_array_equal(batch["target"], expected["target"])
+        np.testing.assert_array_equal(batch["class"], expected["class"])
 
 
 @pytest.mark.parametrize("processes", [2, 4])
@@ -190,7 +191,7 @@ def test_processes_share_the_same_global_batch(prepared, processes):
     for _ in range(5):
         expected = next(whole)
         parts = [next(shard) for shard in shards]
-        for key in ("image", "label", "target"):
+        for key in ("image", "label", "class"):
             assert len(parts[0][key]) == 8 // processes
             np.testing.assert_array_equal(
                 np.concatenate([part[key] for part in parts]), expected[key]
@@ -327,3 +328,38 @@ def test_a_failed_build_keeps_the_dataset_before(prepared, tmp_path):
         builders.build(source, config.data, tmp_path / "data" / "dataset")
     after = sorted(path.name for path in (tmp_path / "data").rglob("*"))
     assert before == after
+
+
+def test_of_a_pair_only_its_two_classes_are_asked_about(tmp_path):
+    pixels = images.random_pixels(24, 8, 8)
+    path = tmp_path / "three.npz"
+    labels = np.arange(24) % 3
+    split = np.repeat(["train", "val", "test"], 8)
+    np.savez(path, image=pixels, label=labels, split=split)
+    config = config_lib.Config(
+        data=config_lib.DataConfig(
+            source="npz",
+            path=str(path),
+            resolution=8,
+            channels=1,
+            class_names=("a", "b", "c"),
+        ),
+        target=config_lib.TargetConfig(kind="pair", column=2, against=1),
+    )
+    prepare.run(config, tmp_path / "run")
+    every = pipeline.open_split(config, tmp_path / "run", "val")
+    np.testing.assert_array_equal(every.classes, labels[8:16])
+    asked = pipeline.open_asked(config, tmp_path / "run", "val")
+    kept = np.flatnonzero(labels[8:16] > 0)
+    np.testing.assert_array_equal(asked.targets, every.classes[kept] == 2)
+    assert asked.ids == [every.ids[n] for n in kept]
+    np.testing.assert_array_equal(
+        asked.images(range(len(asked))), every.images(kept)
+    )
+    told = workdir_lib.result(config, tmp_path / "run", "data")
+    assert told["classes"]["train"] == {"a": 3, "b": 3, "c": 2}
+    # Another question needs no other data.
+    config.target = config_lib.TargetConfig(kind="grade", column=1)
+    asked = pipeline.open_asked(config, tmp_path / "run", "val")
+    np.testing.assert_array_equal(asked.targets, labels[8:16] >= 1)
+    assert len(asked) == 8

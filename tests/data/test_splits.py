@@ -3,6 +3,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
+from jaxstyle.config import DataConfig
 from jaxstyle.data import splits
 
 FRACTIONS = (0.7, 0.1, 0.2)
@@ -61,15 +62,15 @@ GOOD = (
 
 
 def test_good_splits_have_no_problems():
-    assert splits.problems(*GOOD, positive_labels=(1,)) == []
+    assert splits.problems(*GOOD, DataConfig()) == []
 
 
 @pytest.mark.parametrize(
     ("place", "change", "expected"),
     [
         (2, {5: "a"}, ["patient 'a' is in more than one split: train, test"]),
-        (1, {1: 0}, ["split 'train' has no image whose label"]),
-        (1, {2: 1}, ["split 'val' has only images whose label"]),
+        (1, {1: 0}, ["split 'train' has no image of 'positive' (a label in "]),
+        (1, {2: 1}, ["split 'val' has no image of 'negative' (a label not in"]),
         (
             0,
             {2: "test", 3: "test"},
@@ -81,7 +82,26 @@ def test_problems_are_told(place, change, expected):
     columns = [list(column) for column in GOOD]
     for row, value in change.items():
         columns[place][row] = value
-    found = splits.problems(*columns, positive_labels=(1,))
+    found = splits.problems(*columns, DataConfig())
     assert len(found) == len(expected)
     for text, start in zip(found, expected, strict=True):
         assert text.startswith(start)
+
+
+def test_each_of_several_classes_is_needed_to_train():
+    data = DataConfig(class_names=("a", "b", "c"))
+    names = ["train", "train", "train", "val", "test"]
+    groups = ["v", "w", "x", "y", "z"]
+    assert splits.problems(names, [0, 1, 2, 1, 0], groups, data) == []
+    (found,) = splits.problems(names, [0, 1, 1, 2, 0], groups, data)
+    assert found == "split 'train' has no image of 'c' (label 2)"
+
+
+def test_a_label_without_a_name_is_told():
+    data = DataConfig(class_names=("a", "b", "c"))
+    names = ["train", "train", "train", "val", "test"]
+    found = splits.problems(names, [0, 1, 2, 3, -1], list("vwxyz"), data)
+    assert found == [
+        "labels [-1, 3] have no name: data.class_names has 3, of the labels "
+        "0 to 2"
+    ]

@@ -157,7 +157,7 @@ def test_the_gap_waits_for_the_classifier(made, caplog):
     built_in = dataclasses.replace(
         config,
         predictor=dataclasses.replace(
-            config.predictor, kind="checkpoint", target=""
+            config.predictor, kind="checkpoint", address=""
         ),
     )
     numbers = train.reconstruction(built_in, root, train.load(config, root))

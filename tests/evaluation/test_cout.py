@@ -144,7 +144,7 @@ def test_every_walk_is_scored_by_the_frame_that_answers_for_it(tmp_path):
     ]
     config = Config(
         predictor=PredictorConfig(
-            kind="callable", target="numpy:mean", batch_size=2
+            kind="callable", address="numpy:mean", batch_size=2
         ),
         evaluation=EvaluationConfig(cout_steps=4),
     )

@@ -29,7 +29,7 @@ def _images(count, side=16, channels=3):
     return generator.uniform(-1, 1, shape).astype(np.float32)
 
 
-FUNCTION = {"kind": "callable", "target": "numpy:mean"}
+FUNCTION = {"kind": "callable", "address": "numpy:mean"}
 FIRST_WEIGHTS = [0.3090145, -0.1331406, 0.3303462, 0.1540237]
 
 

@@ -124,7 +124,8 @@ def test_stratified_resamples_keep_both_classes():
 def test_summary(scored):
     scores, targets = scored
     p = 1 / (1 + np.exp(-scores))
-    numbers = statistics.prediction_summary(p, targets, 200, 0)
+    classes = targets.astype(int)
+    numbers = statistics.prediction_summary(p[:, None], classes, 200, 0)
     assert numbers["auc"] == pytest.approx(metrics.roc_auc_score(targets, p))
     assert numbers["auc_low"] < numbers["auc"] < numbers["auc_high"]
     assert numbers["accuracy"] == pytest.approx(
@@ -153,3 +154,30 @@ def test_an_interval_may_be_centred_on_the_number():
     )
     shift = values.max() - np.mean(drawn)
     np.testing.assert_allclose(moved, (low + shift, high + shift))
+
+
+def test_mean_auc_is_macro_one_against_the_rest():
+    random = np.random.default_rng(3)
+    classes = random.integers(0, 4, 300)
+    p = random.dirichlet(np.ones(4), 300) + np.eye(4)[classes] * 0.3
+    p /= p.sum(axis=1, keepdims=True)
+    expected = metrics.roc_auc_score(classes, p, multi_class="ovr")
+    assert statistics.mean_auc(p, classes) == pytest.approx(expected)
+    numbers = statistics.prediction_summary(p, classes, 100, 0)
+    assert numbers["auc"] == pytest.approx(expected)
+    assert numbers["auc_low"] < expected < numbers["auc_high"]
+    assert numbers["accuracy"] == np.mean(p.argmax(axis=1) == classes)
+    errors = [
+        statistics.expected_calibration_error(p[:, n], classes == n)
+        for n in range(4)
+    ]
+    assert numbers["expected_calibration_error"] == pytest.approx(
+        np.mean(errors)
+    )
+
+
+def test_a_class_that_no_image_is_of_is_left_out_of_the_mean():
+    p = np.array([[0.7, 0.0, 0.3], [0.1, 0.0, 0.9], [0.4, 0.0, 0.6]])
+    assert statistics.mean_auc(p, np.array([0, 2, 2])) == 1.0
+    with pytest.raises(ValueError, match="both classes"):
+        statistics.mean_auc(p, np.array([2, 2, 2]))

@@ -22,7 +22,7 @@ SCALE = 5.0
 def config(**direction) -> Config:
     return Config(
         data=DataConfig(resolution=SIDE, channels=1),
-        predictor=PredictorConfig(kind="callable", target="tests:f"),
+        predictor=PredictorConfig(kind="callable", address="tests:f"),
         direction=DirectionConfig(
             **{"regularisation": (0.01, 1.0)} | direction,
             samples=400,

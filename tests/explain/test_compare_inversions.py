@@ -105,7 +105,7 @@ def test_numbers_are_those_of_so_many_passes(compared, count):
     np.testing.assert_allclose(
         row["ssim"], image_metrics.ssim(images, again).mean(), rtol=1e-5
     )
-    threshold = config.predictor.threshold
+    threshold = config.target.level
     same = (before >= threshold) == (after >= threshold)
     assert row["agreement"] == pytest.approx(same.mean())
 

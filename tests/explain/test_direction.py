@@ -11,7 +11,7 @@ from jaxstyle.config import (
     Config,
     ConfigError,
     DirectionConfig,
-    PredictorConfig,
+    TargetConfig,
 )
 from jaxstyle.explain import direction as direction_lib
 from jaxstyle.explain.direction import Curved, Labelled, Linear
@@ -59,7 +59,7 @@ def test_one_class_is_not_enough(kind, judged, only):
 
 def test_goals_are_a_half_where_f_decides():
     config = planted.config()
-    config.predictor.threshold = 0.2
+    config.target.threshold = 0.2
     data = _labelled([0.2, 0.5, 0.05], [1, 0, 0])
     # Odds four times those of the threshold, and 0.05 / 0.95 * 4 of them.
     expected = [0.5, 4 / 5, 4 / 23]
@@ -95,7 +95,7 @@ def _run(tmp_path, monkeypatch, world, settings):
     planted.inputs_done(settings, tmp_path)
     monkeypatch.setattr(stage_lib.encoder_train, "load", lambda *_: world)
     monkeypatch.setattr(stage_lib.predictors, "load", lambda *_: world)
-    monkeypatch.setattr(stage_lib.pipeline, "open_split", world.open_split)
+    monkeypatch.setattr(stage_lib.pipeline, "open_asked", world.open_split)
     result = direction_lib.run(settings, tmp_path)
     return result, direction_lib.load(settings, tmp_path)
 
@@ -217,7 +217,7 @@ def test_a_half_is_where_f_decides(method, tmp_path, monkeypatch):
     """With a threshold far from it, and whatever the method's own scale."""
     world = planted.World(slope=1.5, bias=-6, count=2000)
     settings = planted.config(method=method)
-    settings.predictor.threshold = float(special.expit(-6))
+    settings.target.threshold = float(special.expit(-6))
     _, direction = _run(tmp_path, monkeypatch, world, settings)
     codes = world.sample_codes(300, 5)
     f = 1.5 * codes[:, 0] @ world.alpha
@@ -280,7 +280,7 @@ def test_a_nuisance_of_the_data_is_projected_out(tmp_path, monkeypatch):
 
 
 def test_decisions_count_the_threshold_itself():
-    config = Config(predictor=PredictorConfig(threshold=0.7))
+    config = Config(target=TargetConfig(threshold=0.7))
     p = np.array([0.69, 0.7, 0.71], np.float32)
     np.testing.assert_array_equal(
         direction_lib.decisions(config, p), [False, True, True]

@@ -100,7 +100,7 @@ def test_every_number_is_that_of_the_file(rendered):
     """f again on the files that were written; the rest by algebra."""
     config, root, _ = rendered
     images, frames, folder = _tables(config, root)
-    threshold = np.float32(config.predictor.threshold)
+    threshold = np.float32(config.target.level)
     direction = direction_lib.load(config, root)
     for number, row in enumerate(images):
         mine = frames[number * FRAMES : (number + 1) * FRAMES]
@@ -425,7 +425,7 @@ def test_sparse_counterfactuals_are_rendered_on_request(made, tmp_path):
     assert flipped
     codec = encoder_train.load(config, root)
     most = stylespace.Sparsifier(config, codec, None).channels
-    threshold = np.float32(config.predictor.threshold)
+    threshold = np.float32(config.target.level)
     for row in flipped:
         judged = float(row["sparse_probability"])
         np.testing.assert_allclose(

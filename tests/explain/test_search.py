@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxstyle.config import Config, PredictorConfig, WalkConfig
+from jaxstyle.config import Config, TargetConfig, WalkConfig
 from jaxstyle.explain import search
 from jaxstyle.explain.direction import Linear, Region
 
@@ -235,7 +235,7 @@ def test_a_code_that_may_not_move_at_all():
 
 
 def test_f_s_own_threshold_decides():
-    config = Config(predictor=PredictorConfig(threshold=0.8))
+    config = Config(target=TargetConfig(threshold=0.8))
     direction, codes = _direction(), _codes([-1.0])
     judge = Judge(lambda x: 1 / (1 + np.exp(-x)))
     lambdas, verdicts = _walk(config, direction, codes, [False], judge)
@@ -276,7 +276,7 @@ def test_verdicts_follow_the_frames_that_are_shown():
 
 def test_a_probability_at_the_threshold_counts_as_the_finding():
     # float32(0.7) < 0.7, yet a predictor that answers 0.7 means 0.7.
-    config = Config(predictor=PredictorConfig(threshold=0.7))
+    config = Config(target=TargetConfig(threshold=0.7))
     lambdas = np.array([[0, 1]], np.float32)
     judged = np.array([[0.2, 0.7]], np.float32)
     verdicts = search.verdicts(config, lambdas, np.array([False]), judged)
@@ -293,7 +293,7 @@ def test_any_ladder_any_limit_any_f(seed):
             targets=tuple(targets.tolist()),
             refinements=int(random.integers(0, 4)),
         ),
-        predictor=PredictorConfig(threshold=float(random.uniform(0.1, 0.9))),
+        target=TargetConfig(threshold=float(random.uniform(0.1, 0.9))),
     )
     direction = _direction(
         radius=float(10 ** random.uniform(-1, 2)),
@@ -315,9 +315,7 @@ def test_any_ladder_any_limit_any_f(seed):
     _check_frames(config, direction, codes, lambdas, verdicts)
 
     judged = judge(codes, lambdas)
-    flipped = (judged >= np.float32(config.predictor.threshold)) != (
-        decided[:, None]
-    )
+    flipped = (judged >= np.float32(config.target.level)) != (decided[:, None])
     asked = np.where(decided[:, None], -lambdas, lambdas)
     for n in range(count):
         flips = sorted(asked[n, flipped[n] & (asked[n] > 0)])
@@ -337,9 +335,7 @@ def test_any_ladder_any_limit_any_f(seed):
         answers = np.concatenate(
             [f(codes[:, :, 0] + a)[n] for a in judge.asked]
         ).astype(np.float32)
-        hits = (answers >= np.float32(config.predictor.threshold)) != (
-            decided[n]
-        )
+        hits = (answers >= np.float32(config.target.level)) != (decided[n])
         ahead = (-seen if decided[n] else seen) > 0
         if expected == search.NO_FLIP:
             assert not np.any(hits & ahead)

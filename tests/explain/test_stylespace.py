@@ -83,7 +83,7 @@ def test_fewer_channels_flip_and_none_is_left_that_need_not_move(parts):
     threshold = float(start + (end - start) / 5)
     sparsify._config = dataclasses.replace(
         config,
-        predictor=dataclasses.replace(config.predictor, threshold=threshold),
+        target=dataclasses.replace(config.target, threshold=threshold),
     )
     found = sparsify(code, offset, decided)
     assert found is not None
@@ -103,7 +103,7 @@ def test_what_not_even_all_channels_flip_is_not_found(parts):
     sparsify = stylespace.Sparsifier(config, codec, Brightness())
     still = np.zeros((1, sparsify.channels))
     judged = sparsify._asked(codes[0], offset, still)[1][0]
-    decided = bool(judged >= np.float32(config.predictor.threshold))
+    decided = bool(judged >= np.float32(config.target.level))
     assert sparsify(codes[0], 0 * offset, decided) is None
 
 

@@ -13,7 +13,7 @@ from scipy import stats
 from skimage import metrics
 
 from jaxstyle import predictors, workdir
-from jaxstyle.config import ConfigError, PredictorConfig
+from jaxstyle.config import ConfigError, TargetConfig
 from jaxstyle.data import pipeline
 from jaxstyle.explain import search
 from jaxstyle.explain.direction import decisions
@@ -146,7 +146,7 @@ def test_it_answers_as_the_run_s_own_predictor(known):
 @pytest.mark.parametrize("threshold", [0.5, 0.9])
 def test_a_balanced_network_decides_for_the_highest_logits(known, threshold):
     config = dataclasses.replace(
-        known[0], predictor=PredictorConfig(threshold=threshold)
+        known[0], target=TargetConfig(threshold=threshold)
     )
     weights = sanity_networks.Weights({}, 2.0)
     logits = np.array([-3.0, -2.9, -7.0, -2.0, -3.1])
@@ -491,8 +491,8 @@ def test_curved_walks_are_compared_at_each_image(known, explain, own):
 
 def test_an_f_of_one_mind_is_refused(known, explain):
     config, root = known
-    sure = dataclasses.replace(config.predictor, threshold=1 - 1e-6)
-    config = dataclasses.replace(config, predictor=sure)
+    sure = dataclasses.replace(config.target, threshold=1 - 1e-6)
+    config = dataclasses.replace(config, target=sure)
     own = explain.fitter
     own._f.weights = explain.trained
     with pytest.raises(ValueError, match="alike for all 64 images"):

@@ -17,6 +17,7 @@ from jaxstyle.config import (
     EvaluationConfig,
     GanConfig,
     PredictorConfig,
+    TargetConfig,
     WalkConfig,
 )
 from tests import made_run, tiny
@@ -47,7 +48,7 @@ def probability(images):
 
 
 BLACK_BOX = PredictorConfig(
-    kind="callable", target="tests.launch.stripes:probability", class_index=1
+    kind="callable", address="tests.launch.stripes:probability"
 )
 
 
@@ -73,6 +74,8 @@ def config(source, path, space, predictor=None, **gan) -> Config:
             widths=(8, 8), batch_size=16, epochs=8, learning_rate=1e-2
         ),
         predictor=predictor or PredictorConfig(),
+        # The black box has two columns.
+        target=TargetConfig(column=int(predictor == BLACK_BOX)),
         gan=GanConfig(**tiny.GAN | gan),
         encoder=EncoderConfig(**made_run.ENCODER, space=space),
         direction=DirectionConfig(samples=32, bootstraps=2),

@@ -81,7 +81,7 @@ def test_what_cannot_end_well_is_not_begun(tmp_path):
         pipeline.run(elsewhere, tmp_path / "run")
     unknown = dataclasses.replace(
         config,
-        predictor=PredictorConfig(kind="callable", target="no_such_module:f"),
+        predictor=PredictorConfig(kind="callable", address="no_such_module:f"),
     )
     with pytest.raises(predictors.PredictorError, match="no_such_module"):
         pipeline.run(unknown, tmp_path / "run")

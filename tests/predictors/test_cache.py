@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxstyle import predictors
-from jaxstyle.config import Config, DataConfig, PredictorConfig
+from jaxstyle.config import Config, DataConfig, PredictorConfig, TargetConfig
 from jaxstyle.predictors import store
 from jaxstyle.predictors.cached import FILE, FOLDER, CachedPredictor
 from tests.predictors import functions
@@ -27,11 +27,12 @@ def _not_asked_yet():
     functions.asked.clear()
 
 
-def _config(target="counted", **settings):
+def _config(name="counted", threshold=0.5, **settings):
     return Config(
+        target=TargetConfig(threshold=threshold),
         data=DataConfig(resolution=8),
         predictor=PredictorConfig(
-            kind="callable", target=f"{HERE}:{target}", **settings
+            kind="callable", address=f"{HERE}:{name}", **settings
         ),
     )
 
@@ -102,7 +103,7 @@ def test_settings_that_change_the_answer_count_and_others_do_not(tmp_path):
     for name, value in same.items():
         assert _judged_anywhere(tmp_path, **{name: value}) == []
     other = {"onnx_scores": "logits", "onnx_mean": (0.5,)}
-    for name, value in (*other.items(), ("target", "counted_too")):
+    for name, value in (*other.items(), ("name", "counted_too")):
         assert _judged_anywhere(tmp_path, **{name: value}) == [6]
 
 

@@ -7,19 +7,20 @@ import numpy as np
 import pytest
 
 from jaxstyle import predictors
-from jaxstyle.config import Config, DataConfig, PredictorConfig
+from jaxstyle.config import Config, DataConfig, PredictorConfig, TargetConfig
 from jaxstyle.predictors import probe
 from tests.predictors import functions
 
 HERE = "tests.predictors.functions"
 
 
-def _config(side=8, channels=3, target="brightness", seed=0, **settings):
+def _config(side=8, channels=3, name="brightness", seed=0, column=0, **of):
     return Config(
         seed=seed,
+        target=TargetConfig(column=column),
         data=DataConfig(resolution=side, channels=channels),
         predictor=PredictorConfig(
-            kind="callable", target=f"{HERE}:{target}", **settings
+            kind="callable", address=f"{HERE}:{name}", **of
         ),
     )
 
@@ -96,7 +97,7 @@ def test_probes_stay_what_they_are():
 
 
 def test_the_probes_are_seen_by_the_model_itself(tmp_path):
-    config = _config(target="counted")
+    config = _config(name="counted")
     predictor = predictors.load(config, tmp_path)
     predictor.predict(probe.probes(config))
     functions.asked.clear()
@@ -105,12 +106,12 @@ def test_the_probes_are_seen_by_the_model_itself(tmp_path):
 
 
 def test_an_identity_is_json(tmp_path):
-    config = _config(target="two_classes", class_index=1)
+    config = _config(name="two_classes", column=1)
     predictor = predictors.load(config, tmp_path)
     told = predictors.identity(predictor, config)
     assert json.loads(json.dumps(told)) == told
-    assert told["kind"] == "callable" and told["class_index"] == 1
-    assert told["target"] == f"{HERE}:two_classes"
+    assert told["kind"] == "callable" and told["target"]["column"] == 1
+    assert told["address"] == f"{HERE}:two_classes"
     assert told["fingerprint"] == predictors.fingerprint(predictor, config)
     probes = probe.probes(config)
     np.testing.assert_allclose(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxstyle import predictors
-from jaxstyle.config import Config, DataConfig, PredictorConfig
+from jaxstyle.config import Config, DataConfig, PredictorConfig, TargetConfig
 from jaxstyle.predictors import http_json
 from jaxstyle.predictors.http_json import HttpPredictor
 from tests.predictors.service import DROP, HANG, Service, brightness
@@ -34,10 +34,11 @@ def waits(monkeypatch):
     return seconds
 
 
-def _config(url, **settings):
+def _config(url, column=0, **settings):
     return Config(
+        target=TargetConfig(column=column),
         data=DataConfig(resolution=8, channels=1),
-        predictor=PredictorConfig(kind="http", target=url, **settings),
+        predictor=PredictorConfig(kind="http", address=url, **settings),
     )
 
 
@@ -53,7 +54,7 @@ def _fails(config, match):
 
 
 def test_batches_are_posted_and_answered(service, tmp_path):
-    config = _config(service.url, class_index=1, batch_size=5)
+    config = _config(service.url, column=1, batch_size=5)
     images = _images(12) * 2 - 1
     predictor = predictors.load(config, tmp_path)
     p = predictors.probability(predictor, images, config)

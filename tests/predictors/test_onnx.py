@@ -8,16 +8,17 @@ import pytest
 from onnx import TensorProto, helper
 
 from jaxstyle import predictors
-from jaxstyle.config import Config, DataConfig, PredictorConfig
+from jaxstyle.config import Config, DataConfig, PredictorConfig, TargetConfig
 from jaxstyle.predictors.onnx_file import OnnxPredictor
 from tests.predictors import onnx_models
 from tests.predictors.onnx_models import linear, sigmoid, softmax
 
 
-def _config(path, channels=3, **settings):
+def _config(path, channels=3, column=0, **settings):
     return Config(
+        target=TargetConfig(column=column),
         data=DataConfig(resolution=8, channels=channels),
-        predictor=PredictorConfig(kind="onnx", target=str(path), **settings),
+        predictor=PredictorConfig(kind="onnx", address=str(path), **settings),
     )
 
 
@@ -316,7 +317,7 @@ def test_the_file_is_known_by_its_hash(tmp_path):
 
 def test_a_file_that_was_replaced_is_asked_again(tmp_path):
     path = tmp_path / "f.onnx"
-    config = _config(path, class_index=2, batch_size=3, onnx_layout="nhwc")
+    config = _config(path, column=2, batch_size=3, onnx_layout="nhwc")
     images, told = _images(), []
     for seed in (0, 1):
         onnx_models.save_linear(path, "nhwc", "Softmax", seed=seed)

@@ -11,15 +11,17 @@ from jaxstyle.config import (
     Config,
     DataConfig,
     PredictorConfig,
+    TargetConfig,
 )
 from jaxstyle.predictors.callable import CallablePredictor
 
 HERE = "tests.predictors.functions"
 
 
-def _config(target=f"{HERE}:brightness", **settings):
+def _config(address=f"{HERE}:brightness", column=0, **settings):
     return Config(
-        predictor=PredictorConfig(kind="callable", target=target, **settings)
+        predictor=PredictorConfig(kind="callable", address=address, **settings),
+        target=TargetConfig(column=column),
     )
 
 
@@ -33,7 +35,7 @@ def _images(count, seed=0):
     [("brightness", 0), ("two_classes", 1), ("Nested.predict", 0)],
 )
 def test_a_function_s_answers(name, column, tmp_path):
-    config = _config(f"{HERE}:{name}", class_index=column)
+    config = _config(f"{HERE}:{name}", column=column)
     predictor = predictors.load(config, tmp_path)
     images = _images(5)
     actual = predictors.probability(predictor, images, config)
@@ -103,17 +105,17 @@ def test_rounding_is_forgiven():
 
 
 def test_a_class_that_is_not_there_is_told(tmp_path):
-    told = r"class_index = 2.* 2 classes.*0 to 1"
-    config = _config(f"{HERE}:two_classes", class_index=2)
+    told = r"target.column = 2.* 2 classes.*0 to 1"
+    config = _config(f"{HERE}:two_classes", column=2)
     with pytest.raises(predictors.PredictorError, match=told):
         predictors.load(config, tmp_path)
-    predictor = CallablePredictor(config.predictor.target)
+    predictor = CallablePredictor(config.predictor.address)
     with pytest.raises(predictors.PredictorError, match=told):
         predictors.probability(predictor, _images(1), config)
 
 
 @pytest.mark.parametrize(
-    "target, message",
+    "address, message",
     [
         ("no_such_module:f", "cannot import 'no_such_module'"),
         (f"{HERE}:missing", "has no 'missing'"),
@@ -121,9 +123,9 @@ def test_a_class_that_is_not_there_is_told(tmp_path):
         (f"{HERE}:NUMBER", "3 is not a function"),
     ],
 )
-def test_a_function_that_is_not_there_is_told(target, message):
+def test_a_function_that_is_not_there_is_told(address, message):
     with pytest.raises(predictors.PredictorError, match=message):
-        CallablePredictor(target)
+        CallablePredictor(address)
 
 
 def test_logit_is_the_inverse_of_the_sigmoid_and_finite():

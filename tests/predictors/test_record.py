@@ -27,7 +27,7 @@ def _config(kind="callable"):
     target = "a:b" if kind == "callable" else "f.onnx"
     return Config(
         data=DataConfig(resolution=8),
-        predictor=PredictorConfig(kind=kind, target=target),
+        predictor=PredictorConfig(kind=kind, address=target),
     )
 
 
@@ -63,7 +63,7 @@ def test_another_class_of_it_is_refused(tmp_path):
     config = _config()
     model = _Model(0.2, column=1)
     predictors.record(tmp_path, model, config)
-    config.predictor.class_index = 1
+    config.target.column = 1
     with pytest.raises(predictors.PredictorError, match="another model"):
         predictors.require_recorded(tmp_path, model, config)
 

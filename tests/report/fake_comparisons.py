@@ -88,7 +88,7 @@ def make(root: Path, settings: Config) -> None:
     files = compare_files.Files(folder)
     for method in DirectionConfig.METHODS:
         files.write(method, {}, walks)
-    files.draw(DirectionConfig.METHODS, settings.data.class_names)
+    files.draw(DirectionConfig.METHODS, settings)
     folder = _finish(settings, root, "compare_inversions", inversions_result())
     rows = sheet.stacked([_row(walk.frames) for walk in walks])
     rows.save(folder / "comparison.png")

@@ -355,7 +355,7 @@ def test_the_page_names_the_model(tmp_path):
     assert "have the fingerprint" not in page()
     told = {
         "kind": "onnx",
-        "target": "<b>net.onnx",
+        "address": "<b>net.onnx",
         "fingerprint": "0123456789abcdef",
         "files": {"net.onnx": "ab" * 32},
     }

@@ -65,13 +65,13 @@ def decisions(config: Config, probabilities: np.ndarray | float) -> np.ndarray:
 
     In float32, as predictors answer: one that says 0.7 reaches 0.7.
     """
-    threshold = np.float32(config.predictor.threshold)
+    threshold = np.float32(config.target.level)
     return np.asarray(probabilities, np.float32) >= threshold
 
 
 def margins(config: Config, judged: np.ndarray) -> np.ndarray:
     """f's logit above the one at which it decides: float64, same shape."""
-    threshold = np.asarray(config.predictor.threshold)
+    threshold = np.asarray(config.target.level)
     return predictors.logit(judged) - predictors.logit(threshold)
 
 
@@ -120,7 +120,7 @@ def training_labels(
         raise ValueError(
             f"each of the {len(ones)} images that the direction is fitted on "
             f"is of class {totals.argmax()} ({kind}), and both are needed; "
-            "check the predictor and predictor.threshold"
+            "check the predictor and target.threshold"
         )
     return labels, weights
 

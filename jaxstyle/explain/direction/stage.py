@@ -72,7 +72,7 @@ def prepare(
       ConfigError: naming a nuisance that the prepared data do not have.
     """
     known = nuisance.columns(
-        pipeline.open_split(config, root, "train"), config.direction.nuisances
+        pipeline.open_asked(config, root, "train"), config.direction.nuisances
     )
     train, val = (
         encoded(config, root, name, codec, predictor)
@@ -102,7 +102,7 @@ def encoded(
     limit: int = 0,
 ) -> Labelled:
     """E(x) and f(x) of a split, or of its first `limit` images."""
-    split = pipeline.open_split(config, root, split_name)
+    split = pipeline.open_asked(config, root, split_name)
     count = min(limit or len(split.targets), len(split.targets))
     codes, judged = [], []
     for indices, images in split.batches(config.predictor.batch_size):
