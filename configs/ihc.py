@@ -20,12 +20,17 @@ from jaxstyle.config import (
     EncoderConfig,
     EvaluationConfig,
     GanConfig,
+    TargetConfig,
     WalkConfig,
 )
 
 
 def get_config(variant: str = "") -> Config:
-    """The config; `tiny` trains in seconds, for tests."""
+    """The config.
+
+    `grades` has five grades of staining in place of two classes, and asks
+    for the fourth or higher; `tiny` trains in seconds, for tests.
+    """
     config = Config(
         name="ihc",
         data=DataConfig(
@@ -47,7 +52,7 @@ def get_config(variant: str = "") -> Config:
             channel_max=64,
             noise_from=64,
             batch_size=16,
-            kimg=100,
+            kimg=75,
             learning_rate=2.5e-3,
             r1_gamma=0.5,
             path_length_weight=0.5,
@@ -65,8 +70,15 @@ def get_config(variant: str = "") -> Config:
     )
     if variant == "tiny":
         tiny(config)
+    elif variant == "grades":
+        parts = ("0 %", "20 %", "40 %", "60 %", "80 %")
+        config.name = "ihc_grades"
+        config.data.class_names = tuple(f"stain from {n} on" for n in parts)
+        config.target = TargetConfig(kind="grade", column=3)
     elif variant:
-        raise ValueError(f"configs/ihc.py has no variant {variant!r}: use tiny")
+        raise ValueError(
+            f"configs/ihc.py has no variant {variant!r}: use grades or tiny"
+        )
     return config
 
 

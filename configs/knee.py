@@ -34,6 +34,7 @@ from jaxstyle.config import (
     Config,
     DataConfig,
     EncoderConfig,
+    TargetConfig,
 )
 
 
@@ -46,10 +47,11 @@ def get_config(variant: str = "") -> Config:
             path="kneeKL224/manifest.csv",
             resolution=128,
             channels=1,
-            positive_labels=(2, 3, 4),
-            class_names=("KL 0-1", "KL 2-4"),
+            class_names=("KL 0", "KL 1", "KL 2", "KL 3", "KL 4"),
             # Left and right knees: no mirroring.
         ),
+        # Osteoarthritis is grade 2 or higher.
+        target=TargetConfig(kind="grade", column=2),
         classifier=ClassifierConfig(
             widths=(32, 64, 128, 128, 256), epochs=40, patience=8
         ),

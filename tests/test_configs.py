@@ -129,6 +129,6 @@ def test_the_published_knee_folders_are_prepared(tmp_path, monkeypatch):
     config.data.path = str(root / "manifest.csv")
     prepare.run(config, tmp_path / "run")
     split = pipeline.open_split(config, tmp_path / "run", "test")
-    # Of grades 0 to 4, two knees each: KL >= 2 is the finding.
+    # Of grades 0 to 4, two knees each: KL 2 or higher is asked for.
     assert split.targets.sum() == 6
     assert split.images([0]).shape == (1, 32, 32, 1)

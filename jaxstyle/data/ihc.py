@@ -3,7 +3,8 @@
 scikit-image ships one real section of colonic glands, immunostained for
 FHL2: 512 x 512 pixels, blue haematoxylin where the stain is negative and
 brown diaminobenzidine (DAB) where it is positive. It is cut into tiles
-whose label says whether DAB covers the tile.
+whose label says whether DAB covers the tile, or in which of so many equal
+parts of the range from nothing to all of it.
 """
 
 import numpy as np
@@ -18,8 +19,6 @@ ORIGIN = "skimage.data.immunohistochemistry()"
 # A pixel counts as stained from this DAB optical density on (the third
 # channel of `skimage.color.rgb2hed`, Ruifrok and Johnston 2001) ...
 STAINED_DENSITY = 0.05
-# ... and a tile as positive from this share of stained pixels on.
-STAINED_SHARE = 0.5
 
 # Each block of BLOCK x BLOCK tiles belongs to one split as a whole, and no
 # tile crosses a block, so that splits share no pixel. Blocks are dealt out
@@ -94,8 +93,19 @@ def corners(side: int, tile: int) -> list[tuple[str, str, int, int]]:
     return out
 
 
+def _grade(stained: np.ndarray, grades: int) -> int:
+    """Which equal part of [0, 1] the share of stained pixels lies in."""
+    # Whole numbers, as a share of 0.6 is not a float.
+    part = int(stained.sum()) * grades // stained.size
+    return min(part, grades - 1)
+
+
 def open_source(config: config_lib.Config) -> records.Source:
-    """The tiles at `config.data.resolution`, labelled 0 or 1.
+    """The tiles at `config.data.resolution`.
+
+    Labels 0 to K - 1 are the share of a tile that is stained, in K equal
+    parts from nothing to all, K names being in `data.class_names`: of two,
+    label 1 is half or more.
 
     Raises:
       DataError: if tiles of this size leave a split without one class.
@@ -104,13 +114,11 @@ def open_source(config: config_lib.Config) -> records.Source:
     tile = config.data.resolution
     stained = color.rgb2hed(section)[..., 2] > STAINED_DENSITY
     places = corners(len(section), tile)
+    grades = len(config.data.class_names)
     entries = [
         records.Entry(
             id=f"{block}-y{top:03d}-x{left:03d}",
-            label=int(
-                stained[top : top + tile, left : left + tile].mean()
-                >= STAINED_SHARE
-            ),
+            label=_grade(stained[top : top + tile, left : left + tile], grades),
             group=block,
             split=split,
         )

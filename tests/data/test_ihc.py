@@ -131,3 +131,17 @@ def test_tiles_too_large_for_the_section_are_refused():
     data = config_lib.DataConfig(resolution=256)
     with pytest.raises(DataError, match=r"too small for tiles"):
         ihc.open_source(config_lib.Config(data=data))
+
+
+def test_grades_are_equal_parts_of_the_stained_share(section):
+    names = ("none", "some", "half", "more", "most")
+    config = config_lib.Config(
+        data=config_lib.DataConfig(class_names=names),
+        target=config_lib.TargetConfig(kind="grade", column=2),
+    )
+    entries = ihc.open_source(config).entries
+    for entry in entries[::97]:
+        y, x = _corner(entry.id)
+        share = ihc.stained_share(section[None, y : y + TILE, x : x + TILE])[0]
+        assert entry.label == min(int(share * 5 + 1e-9), 4)
+    assert {entry.label for entry in entries} == set(range(5))
