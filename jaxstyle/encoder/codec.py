@@ -19,7 +19,7 @@ class Codec:
 
     Args:
       config: describes both networks.
-      gan: `stylegan2.train.load`'s tree.
+      gan: `stylegan2.exports.load`'s tree.
       encoder: `encoder.train.exported`'s tree.
 
     Attributes:

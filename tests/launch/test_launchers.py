@@ -13,6 +13,7 @@ import pytest
 from jaxstyle import workdir
 from jaxstyle.report.numbers import MEANINGS
 from launch import common
+from tests.docs import pages
 
 REPOSITORY = Path(common.__file__).parents[1]
 CONFIG = "configs/ihc.py:tiny"
@@ -91,6 +92,12 @@ def test_trainers_leave_metrics_and_checkpoints(root, outputs):
         assert (root / stage / "metrics.jsonl").read_text()
         assert any((root / stage / "checkpoints").iterdir())
     assert list((root / "gan" / "samples").glob("*.png"))
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_the_documentation_names_files_that_are_there(name, root, outputs):
+    for pattern in pages.outputs(pages.STAGES[name]):
+        assert list(root.glob(pattern)), pattern
 
 
 def test_the_evaluation_has_exactly_the_numbers_asked_for(root, outputs):
