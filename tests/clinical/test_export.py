@@ -77,9 +77,9 @@ def test_cropped_images_have_no_bars(tmp_path):
     stage = made_render.write(settings, tmp_path)
     _, files = _exported(settings, tmp_path)
     side = made_render.SIDE
-    frame = Image.open(stage.path / "frames" / "case-0" / "00.png")
     shown = _image(files["case-0/00.dcm"], side, side)
-    np.testing.assert_array_equal(shown, np.asarray(frame))
+    with Image.open(stage.path / "frames/case-0/00.png") as frame:
+        np.testing.assert_array_equal(shown, np.asarray(frame))
 
 
 def test_each_image_is_a_series_in_a_study_of_its_own(tmp_path):
