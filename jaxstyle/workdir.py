@@ -52,6 +52,8 @@ _SECTIONS["compare_inversions"] = (
     *("project", "walk", "evaluation"),
 )
 _SECTIONS["sanity_checks"] = _SECTIONS["compare_directions"]
+_SECTIONS["dicom_images"] = _SECTIONS["render_images"]
+_SECTIONS["dicom"] = _SECTIONS["render"]
 _SECTIONS["evaluation"] = (*_SECTIONS["render"], "evaluation")
 _SECTIONS["report"] = (*_SECTIONS["evaluation"], "report")
 
@@ -263,6 +265,8 @@ _NEEDS = {
     "sanity_checks": ("data", "gan", "encoder"),
     "render": ("data", "gan", "encoder", "direction"),
     "render_images": ("data", "gan", "encoder", "direction"),
+    "dicom": ("render",),
+    "dicom_images": ("render_images",),
     "evaluation": ("data", "gan", "encoder", "direction", "render"),
     "report": ("data", "evaluation", "render"),
 }
@@ -290,6 +294,8 @@ _LAUNCHERS = {
     "sanity_checks": "sanity_checks",
     "render": "render",
     "render_images": "render",
+    "dicom": "export_dicom",
+    "dicom_images": "export_dicom",
     "evaluation": "evaluate",
     "report": "report",
 }

@@ -26,6 +26,8 @@ FRAME_FIELDS = (
 )
 IMAGE_FIELDS = (
     "image_id",
+    "height",
+    "width",
     "target",
     "predictor_original",
     "predictor_reconstruction",

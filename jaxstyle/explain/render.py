@@ -88,9 +88,10 @@ def _render(
             # At most one batch is being written while the next is made.
             done += _record(table, writing)
             progress.update(done)
+            sizes = images.sizes[positions].tolist()
             writing = [
-                pool.submit(render_files.write, config, stage.path, item)
-                for item in rendered
+                pool.submit(render_files.write, config, stage.path, item, size)
+                for item, size in zip(rendered, sizes, strict=True)
             ]
         done += _record(table, writing)
         progress.update(done)

@@ -1,6 +1,7 @@
 """One rendered image, and the files and rows that are written of it."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,16 @@ class Rendered:
 
 
 def write(
-    config: Config, directory: Path, item: Rendered
+    config: Config, directory: Path, item: Rendered, size: Sequence[int]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Writes one image's files; returns its rows for the two tables."""
+    """Writes one image's files; returns its rows for the two tables.
+
+    Args:
+      config: the run.
+      directory: of the stage.
+      item: the image.
+      size: its height and width before it became a square, in pixels.
+    """
     folder = Path("frames") / item.image_id
     (directory / folder).mkdir(parents=True, exist_ok=True)
     before = float(item.judged[item.reconstruction_frame])
@@ -95,6 +103,8 @@ def write(
     found = item.flip_frame >= 0
     return {
         "image_id": item.image_id,
+        "height": size[0],
+        "width": size[1],
         "target": item.target,
         "predictor_original": f"{item.judged_original:.6f}",
         "predictor_reconstruction": f"{before:.6f}",

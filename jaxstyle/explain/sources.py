@@ -29,11 +29,14 @@ class Images:
       ids: unique, safe as file names.
       targets: "0", "1", or "" where the truth is not known.
       read: positions -> float32 [n, R, R, C] in [-1, 1].
+      sizes: height and width before resizing in pixels, int32 [N, 2]; of
+        files known once they are read, zeros before.
     """
 
     ids: list[str]
     targets: list[str]
     read: Callable[[Sequence[int]], np.ndarray]
+    sizes: np.ndarray
 
     def batches(
         self, batch_size: int, positions: Sequence[int]
@@ -58,6 +61,7 @@ def open_images(config: Config, root: str | Path) -> Images:
         split.ids[:limit],
         [str(int(target)) for target in split.targets[:limit]],
         split.images,
+        split.sizes[:limit],
     )
 
 
@@ -131,12 +135,15 @@ def _of_files(config: Config, named: dict[str, Path]) -> Images:
         raise problems.DataError(config.walk.images, wrong)
     limit = config.walk.limit or None
     ids = records.unique(names[:limit])
+    sizes = np.zeros((len(ids), 2), np.int32)
 
     def read(positions: Sequence[int]) -> np.ndarray:
-        some = [places[position] for position in positions]
-        unit = [
-            files.read(path, frame, config.data).image for path, frame in some
+        some = [
+            files.read(path, frame, config.data)
+            for path, frame in (places[position] for position in positions)
         ]
-        return np.stack(unit) * np.float32(2) - np.float32(1)
+        sizes[list(positions)] = [sample.size for sample in some]
+        unit = np.stack([sample.image for sample in some])
+        return unit * np.float32(2) - np.float32(1)
 
-    return Images(ids, [""] * len(ids), read)
+    return Images(ids, [""] * len(ids), read, sizes)

@@ -273,6 +273,7 @@ def test_a_folder_and_a_list(rendered, tmp_path):
         for row, theirs in zip(actual, rows, strict=True):
             assert row["image_id"] == prefix + theirs["image_id"]
             assert row["target"] == ""
+            assert (row["height"], row["width"]) == ("8", "8")
             assert row["status"] == theirs["status"]
             # Of 8 bits here, of floats there.
             assert (
@@ -358,7 +359,9 @@ def test_memory_does_not_grow_with_the_folder(made, tmp_path, monkeypatch):
     monkeypatch.setattr(
         render.sources,
         "open_images",
-        lambda *_: sources.Images(ids, [""] * count, read),
+        lambda *_: sources.Images(
+            ids, [""] * count, read, np.full((count, 2), 8)
+        ),
     )
     monkeypatch.setattr(render, "Explainer", Fast)
     monkeypatch.setattr(render_files, "write", slow)

@@ -84,9 +84,13 @@ def test_a_long_path_keeps_its_end(tmp_path):
 
 def test_other_sizes_and_greys_fit_the_model(tmp_path):
     _save(tmp_path / "in" / "wide.png", shape=(16, 32))
+    _save(tmp_path / "in" / "high.png", shape=(24, 6))
     images = sources.open_images(_config(tmp_path / "in"), tmp_path)
-    read = images.read([0])
+    read = images.read([1])
     assert read.shape == (1, 8, 8, 3)
+    # The other file was not read.
+    assert images.ids == ["high", "wide"]
+    assert images.sizes.tolist() == [[0, 0], [16, 32]]
     # Grey in all channels, black above and below.
     np.testing.assert_array_equal(read[..., 0], read[..., 2])
     np.testing.assert_array_equal(read[0, [0, 1, 6, 7]], -1)
@@ -217,6 +221,7 @@ def test_a_split(made):
         expected = data["image"][test] * 2 - 1
         targets = [str(label) for label in data["label"][test]]
     assert images.targets == targets and len(set(targets)) == 2
+    assert images.sizes.tolist() == [[8, 8]] * len(targets)
     np.testing.assert_allclose(
         images.read(range(len(targets))), expected, atol=2 / 255
     )
