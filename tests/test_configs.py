@@ -27,6 +27,12 @@ VARIANTS = [
     ("chest_xray", "tiny"),
     ("knee", ""),
     ("knee", "tiny"),
+    ("patch_camelyon", ""),
+    ("patch_camelyon", "tiny"),
+    ("colorectal_histology", ""),
+    ("colorectal_histology", "tiny"),
+    ("malaria", ""),
+    ("malaria", "tiny"),
 ]
 
 
@@ -54,7 +60,13 @@ def test_networks_fit_the_images(name, variant):
     assert codes.shape == before.shape
 
 
-@pytest.mark.parametrize("name", ["ihc", "chest_xray", "knee"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ihc", "chest_xray", "knee"),
+        *("patch_camelyon", "colorectal_histology", "malaria"),
+    ],
+)
 def test_unknown_variants_are_refused(name):
     with pytest.raises(ValueError, match=f"{name}.py has no variant 'huge'"):
         _config(name, "huge")

@@ -133,7 +133,7 @@ class _Exporter:
             series_uid=series_uid,
             run=f"{self._config.name}, config {self._digest}",
             model=self._model,
-            finding=self._config.data.class_names[1],
+            finding=self._config.ends[1],
             original=float(row["predictor_original"]),
             status=row["status"],
             frames=len(frames),
@@ -143,11 +143,17 @@ class _Exporter:
         self, row: Row, frame: Row, count: int
     ) -> secondary_capture.Frame:
         number, role = int(frame["frame"]), _role(row, frame)
-        told = float(frame["lambda"]), float(frame["predictor_probability"])
+        position = float(frame["lambda"])
+        probability = float(frame["predictor_probability"])
+        answer = self._config.target.shown(probability, 3)
         pixels = self._pixels(row, self._rendered.path / frame["file"])
-        lines = secondary_capture.captions(role, number, count, *told)
+        lines = secondary_capture.captions(
+            role, number, count, position, answer
+        )
         picture = canvas.drawn(pixels, lines)
-        return secondary_capture.Frame(number, role, *told, picture)
+        return secondary_capture.Frame(
+            number, role, position, probability, answer, picture
+        )
 
     def _pixels(self, row: Row, path: Path) -> np.ndarray:
         """uint8 [h, w, C] without the bars that made it square."""

@@ -65,6 +65,7 @@ class Frame:
         the original) or "walk" for others.
       position: lambda.
       probability: f's.
+      answer: what is burned in of it.
       picture: the frame with its bands.
     """
 
@@ -72,6 +73,7 @@ class Frame:
     role: str
     position: float
     probability: float
+    answer: str
     picture: canvas.Canvas
 
 
@@ -100,12 +102,12 @@ def uid(*entropy: str) -> str:
 
 
 def captions(
-    role: str, number: int, frames: int, position: float, probability: float
+    role: str, number: int, frames: int, position: float, answer: str
 ) -> list[str]:
     """The lines that are burned in below a frame."""
     return [
         f"SYNTHETIC {role}, {number + 1} of {frames}",
-        f"lambda = {position:.4g}, f = {probability:.3f}",
+        f"lambda = {position:.4g}, f = {answer}",
     ]
 
 
@@ -221,8 +223,8 @@ def _comments(series: Series, frame: Frame) -> Sequence[str]:
         f"Frame {frame.number + 1} of {series.frames}: {frame.role}.",
         f"lambda = {frame.position:.6g} (0 is the reconstruction).",
         f"f, the classifier's probability of {series.finding!r}: "
-        f"{frame.probability:.6f}; on the original image "
-        f"{series.original:.6f}.",
+        f"{frame.probability:.6f} (burned in as {frame.answer}); on the "
+        f"original image {series.original:.6f}.",
         f"Walk: {series.status}.",
         f"Classifier: fingerprint {series.model}.",
         f"Run: {series.run}.",

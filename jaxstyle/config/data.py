@@ -24,9 +24,11 @@ class DataConfig:
     """Where images come from and what they are at the model's side.
 
     Attributes:
-      source: "ihc" (embedded stained tissue), "npz" (arrays) or "folder"
-        (images listed in a CSV manifest).
-      path: the npz file or the CSV manifest; empty for "ihc".
+      source: "ihc" (embedded stained tissue), "npz" (arrays), "folder"
+        (images listed in a manifest, CSV or Parquet) or "tfds" (a set of the
+        TFDS catalogue, prepared as array_record).
+      path: the npz file, the manifest, or the folder of one version of the
+        prepared set; empty for "ihc".
       resolution: side in pixels of the square model images, a power of two.
       channels: 1 (grey) or 3 (RGB).
       positive_labels: the integer labels that count as the finding, where
@@ -48,7 +50,7 @@ class DataConfig:
       slice_range: from the first to before the last slice that is used:
         two integers count slices from 0, two floats are shares of all.
       columns: columns of the manifest that are carried to the prepared
-        data; no others are.
+        data and to the renderer's images.csv; no others are.
       allow_leakage: a patient, or the same image, in two splits is a
         warning and no error.
       flip_horizontal: mirroring leaves the meaning intact (never for
@@ -76,7 +78,7 @@ class DataConfig:
     rotate90: bool = False
 
     def __post_init__(self) -> None:
-        sources = ("ihc", "npz", "folder")
+        sources = ("ihc", "npz", "folder", "tfds")
         require(
             self.source in sources,
             "data.source",
@@ -87,7 +89,8 @@ class DataConfig:
             (self.source == "ihc") == (not self.path),
             "data.path",
             self.path,
-            "give the npz file or CSV manifest, and nothing for 'ihc'",
+            "give the npz file, the manifest or the prepared folder, and "
+            "nothing for 'ihc'",
         )
         require(
             is_power_of_two(self.resolution) and 8 <= self.resolution <= 1024,

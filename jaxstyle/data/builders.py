@@ -34,6 +34,7 @@ from jaxstyle.data import (
     records,
     splits,
     survey,
+    tfds_catalogue,
     threads,
 )
 from jaxstyle.data.problems import DataError
@@ -180,18 +181,24 @@ class Npz(_Builder):
 
 
 class Folder(_Builder):
-    """Image files listed in a CSV manifest."""
+    """Image files listed in a manifest."""
+
+
+class Catalogue(_Builder):
+    """A prepared set of the TFDS catalogue."""
 
 
 BUILDERS: dict[str, type[_Builder]] = {
     "ihc": IhcTiles,
     "npz": Npz,
     "folder": Folder,
+    "tfds": Catalogue,
 }
 _SOURCES: dict[str, Callable[[config_lib.Config], records.Source]] = {
     "ihc": ihc.open_source,
     "npz": npz.open_source,
     "folder": folder.open_source,
+    "tfds": tfds_catalogue.open_source,
 }
 
 

@@ -1,4 +1,4 @@
-"""A source of image files listed in a CSV manifest."""
+"""A source of image files listed in a manifest, a CSV or Parquet."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -6,6 +6,7 @@ their orientation tag says. CMYK and stacks of images are refused, and what
 claims more than `MAX_PIXELS`, before it is decoded.
 """
 
+import io
 import math
 import struct
 import zlib
@@ -63,7 +64,17 @@ def read(path: Path) -> np.ndarray:
     return guarded(_read, path)
 
 
-def guarded(function: Any, path: Path, *rest: Any) -> Any:
+def decode(name: str, packed: bytes) -> np.ndarray:
+    """As `read`, of the bytes of a PNG or JPEG of 8 bits.
+
+    Args:
+      name: what they are called in errors.
+      packed: the bytes.
+    """
+    return guarded(lambda _: _read_packed(io.BytesIO(packed)), name)
+
+
+def guarded(function: Any, path: Path | str, *rest: Any) -> Any:
     """`function(path, *rest)`, with errors that name the file.
 
     Raises:
@@ -139,12 +150,16 @@ def _read(path: Path) -> np.ndarray:
         pixels = png16.decode(path)
         alpha = pixels.shape[-1] in (2, 4)
         return _on_black(pixels) if alpha else pixels
-    with _open(path) as image:
+    return _read_packed(path)
+
+
+def _read_packed(file: Path | io.BytesIO) -> np.ndarray:
+    with _open(file) as image:
         pixels = _from_pillow(image)
         return _upright(pixels, image.getexif().get(_ORIENTATION, 1))
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path | io.BytesIO) -> Image.Image:
     try:
         image = Image.open(path, formats=("PNG", "JPEG"))
     except Image.UnidentifiedImageError:

@@ -1,17 +1,16 @@
-"""The CSV that lists a folder's images: `path,label` and some more columns.
+"""The table that lists a folder's images: `path,label` and some more columns.
 
 They may be `frame`, `split`, `patient` and `id`, and those that
-`data.columns` names.
+`data.columns` names. It is a CSV, or Parquet.
 """
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
 
-from jaxstyle.data import splits
+from jaxstyle.data import parquet, splits
 from jaxstyle.data.problems import DataError
 
 REQUIRED = ("path", "label")
@@ -23,7 +22,8 @@ class Row:
     """One line of the manifest.
 
     Attributes:
-      line: its number in the file; the header is line 1.
+      line: its number in the file, from 1; the first line of a CSV is its
+        header, the first row of Parquet is none.
       path: as written.
       label: as written, and so on; "" where the column is missing.
       columns: likewise, of those that are carried.
@@ -56,18 +56,23 @@ def read(
     """The rows, and the lines that are none.
 
     Args:
-      path: the CSV.
+      path: the CSV, or Parquet, told by its suffix or its first bytes.
       carried: `data.columns`.
 
     Raises:
-      DataError: if the file is missing, no text, or has a wrong header.
+      DataError: if the file is missing, damaged, no text, or has a wrong
+        header.
     """
     try:
+        if parquet.applies_to(path):
+            header, rows = parquet.read(path)
+            _check_header(path, header, carried)
+            return _rows(rows, header)
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = csv.reader(file, strict=True)
             header = [name.strip() for name in next(lines, [])]
             _check_header(path, header, carried)
-            return _rows(lines, header)
+            return _rows(((lines.line_num, cells) for cells in lines), header)
     except FileNotFoundError:
         raise DataError(str(path), ["the file does not exist"]) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -171,15 +176,17 @@ def _check_header(
         raise DataError(str(path), found)
 
 
-def _rows(lines: Any, header: list[str]) -> tuple[list[Row], list[Problem]]:
+def _rows(
+    lines: Iterable[tuple[int, list[str]]], header: list[str]
+) -> tuple[list[Row], list[Problem]]:
     rows, found = [], []
-    for cells in lines:
+    for line, cells in lines:
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(header):
             found.append(
                 Problem(
-                    lines.line_num,
+                    line,
                     f"has {len(cells)} cells where the header has "
                     f"{len(header)}",
                 )
@@ -188,7 +195,7 @@ def _rows(lines: Any, header: list[str]) -> tuple[list[Row], list[Problem]]:
         stripped = [cell.strip() for cell in cells]
         values = dict(zip(header, stripped, strict=True))
         own = {name: values.pop(name, "") for name in (*REQUIRED, *OPTIONAL)}
-        rows.append(Row(lines.line_num, columns=values, **own))
+        rows.append(Row(line, columns=values, **own))
     return rows, found
 
 

@@ -49,6 +49,8 @@ IMAGE_FIELDS = (
     "sparse_channels",
     "sparse_probability",
 )
+# Before the name of each of `data.columns` in images.csv.
+CARRIED = "column."
 
 
 class Manifest:
@@ -57,15 +59,19 @@ class Manifest:
     Args:
       frames: path of the table with one row per frame.
       images: path of the table with one row per image.
+      carried: its columns after `IMAGE_FIELDS`.
 
     Attributes:
       done: ids of the images that are rendered already.
     """
 
-    def __init__(self, frames: Path, images: Path) -> None:
+    def __init__(
+        self, frames: Path, images: Path, carried: Sequence[str] = ()
+    ) -> None:
         self._frames, self._images = frames, images
+        self._fields = (*IMAGE_FIELDS, *carried)
         self.done = {
-            row["image_id"] for row in _whole_rows(images, IMAGE_FIELDS)
+            row["image_id"] for row in _whole_rows(images, self._fields)
         }
         kept = (
             row
@@ -73,14 +79,14 @@ class Manifest:
             if row["image_id"] in self.done
         )
         _write(frames, FRAME_FIELDS, kept)
-        _write(images, IMAGE_FIELDS, _whole_rows(images, IMAGE_FIELDS))
+        _write(images, self._fields, _whole_rows(images, self._fields))
 
     def add(
         self, image: Mapping[str, Any], frames: Sequence[Mapping[str, Any]]
     ) -> None:
         """Records one finished image."""
         _append(self._frames, FRAME_FIELDS, frames)
-        _append(self._images, IMAGE_FIELDS, [image])
+        _append(self._images, self._fields, [image])
         self.done.add(str(image["image_id"]))
 
 
@@ -89,18 +95,18 @@ def part(table: Path, index: int) -> Path:
     return table.with_name(f"{table.stem}.part-{index}.csv")
 
 
-def gather(frames: Path, images: Path) -> None:
+def gather(frames: Path, images: Path, carried: Sequence[str] = ()) -> None:
     """Moves what processes wrote to the tables of all, in their order.
 
     Interrupted, it goes on where it was; one image is in memory.
     """
-    table = Manifest(frames, images)
+    table = Manifest(frames, images, carried)
     parts = frames.parent.glob(f"{frames.stem}.part-*.csv")
     indices = sorted(int(path.stem.rpartition("-")[2]) for path in parts)
     for index in indices:
         their_frames, their_images = part(frames, index), part(images, index)
         # Opened, to sweep out what was left half-way.
-        Manifest(their_frames, their_images)
+        Manifest(their_frames, their_images, carried)
         walks = itertools.groupby(
             read(their_frames), key=lambda row: row["image_id"]
         )

@@ -45,7 +45,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     images = sources.open_images(config, root)
 
     def gathered() -> list[str]:
-        manifest.gather(stage.manifest, stage.summary)
+        manifest.gather(stage.manifest, stage.summary, _carried(images))
         return [row["image_id"] for row in manifest.read(stage.summary)]
 
     done = set(parallel.on_main(gathered))
@@ -74,6 +74,7 @@ def _render(
     table = manifest.Manifest(
         manifest.part(stage.manifest, index),
         manifest.part(stage.summary, index),
+        _carried(images),
     )
     explain = Explainer(config, root)
     parallel.on_main(lambda: _name_model(config, root, stage, explain))
@@ -90,8 +91,10 @@ def _render(
             progress.update(done)
             sizes = images.sizes[positions].tolist()
             writing = [
-                pool.submit(render_files.write, config, stage.path, item, size)
-                for item, size in zip(rendered, sizes, strict=True)
+                pool.submit(_write, config, stage.path, item, size, cells)
+                for item, size, cells in zip(
+                    rendered, sizes, map(images.cells, positions), strict=True
+                )
             ]
         done += _record(table, writing)
         progress.update(done)
@@ -204,6 +207,24 @@ class Explainer:
         found = self._project(images, codes)
         projection.require_finite(ids, found.losses)
         return found.codes
+
+
+def _carried(images: sources.Images) -> list[str]:
+    """What images.csv calls the carried columns."""
+    return [manifest.CARRIED + name for name in images.columns]
+
+
+def _write(
+    config: Config,
+    folder: Path,
+    item: Rendered,
+    size: tuple[int, int],
+    cells: dict[str, str],
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Writes one image's files; its rows, the carried columns with them."""
+    image, frames = render_files.write(config, folder, item, size)
+    carried = {manifest.CARRIED + name: cells[name] for name in cells}
+    return image | carried, frames
 
 
 def _record(

@@ -1,7 +1,8 @@
 """The images to explain: a prepared split, a folder, or a list of files."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,21 @@ class Images:
       read: positions -> float32 [n, R, R, C] in [-1, 1].
       sizes: height and width before resizing in pixels, int32 [N, 2]; of
         files known once they are read, zeros before.
+      columns: what else is known, as `pipeline.Split.columns`.
     """
 
     ids: list[str]
     targets: list[str]
     read: Callable[[Sequence[int]], np.ndarray]
     sizes: np.ndarray
+    columns: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def cells(self, position: int) -> dict[str, str]:
+        """The columns of an image; what is not known is ""."""
+        return {
+            name: _cell(values[position])
+            for name, values in self.columns.items()
+        }
 
     def batches(
         self, batch_size: int, positions: Sequence[int]
@@ -62,7 +72,16 @@ def open_images(config: Config, root: str | Path) -> Images:
         [str(int(target)) for target in split.targets[:limit]],
         split.images,
         split.sizes[:limit],
+        split.columns,
     )
+
+
+def _cell(value: str | float) -> str:
+    """In one line, for a table whose lines may end half-way."""
+    if isinstance(value, str):
+        return " ".join(value.split())
+    number = float(value)
+    return "" if math.isnan(number) else repr(number).removesuffix(".0")
 
 
 def _listed(place: Path, limit: int | None) -> dict[str, Path]:

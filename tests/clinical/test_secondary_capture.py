@@ -67,7 +67,9 @@ def _frame(channels, shape=(15, 9)):
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (*shape, channels), np.uint8)
     drawn = canvas.drawn(pixels, ["one line"])
-    return secondary_capture.Frame(2, "counterfactual", -1.5, 0.03125, drawn)
+    return secondary_capture.Frame(
+        2, "counterfactual", -1.5, 0.03125, "0.031", drawn
+    )
 
 
 def _saved(path, channels=1, **changes):

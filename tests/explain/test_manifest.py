@@ -89,6 +89,24 @@ def test_a_table_of_other_columns_is_begun_anew(tmp_path):
     assert _ids(tmp_path) == ([], [])
 
 
+def test_carried_columns_are_part_of_the_table(tmp_path):
+    """A table that has others of them is begun anew."""
+    paths = tmp_path / "manifest.csv", tmp_path / "images.csv"
+    image, frames = _rows("a")
+    carried = ("column.age", "column.site")
+    cells = {"column.age": "61", "column.site": "x, y"}
+    Manifest(*paths, carried).add(image | cells, frames)
+    assert Manifest(*paths, carried).done == {"a"}
+    rows = list(manifest.read(paths[1]))
+    assert rows == [image | cells]
+    assert list(rows[0]) == [*IMAGE_FIELDS, *carried]
+    cut = paths[1].read_bytes()[:-2]
+    paths[1].write_bytes(cut)
+    assert Manifest(*paths, carried).done == set()
+    Manifest(*paths, carried).add(image | cells, frames)
+    assert Manifest(*paths, carried[:1]).done == set()
+
+
 def _part(folder, index):
     return Manifest(
         *(

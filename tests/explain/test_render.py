@@ -13,7 +13,7 @@ from scipy import special
 
 from jaxstyle import predictors, workdir
 from jaxstyle.config import ProjectConfig
-from jaxstyle.data import problems
+from jaxstyle.data import prepare, problems
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import direction as direction_lib
 from jaxstyle.explain import (
@@ -24,6 +24,7 @@ from jaxstyle.explain import (
     sources,
     stylespace,
 )
+from jaxstyle.report import records
 from tests import made_run
 
 FRAMES = 7
@@ -446,3 +447,58 @@ def test_nothing_sparse_is_told_where_it_was_not_asked_for(rendered):
     names = ("sparse", "sparse_channels", "sparse_probability")
     assert all(row[name] == "" for row in images for name in names)
     assert not list(folder.rglob("sparse.png"))
+
+
+def _with_columns(config, whole, tmp_path):
+    """The same run of the same images, with two columns more."""
+    path = tmp_path / "carried.npz"
+    with np.load(config.data.path) as file:
+        arrays = dict(file)
+    count = len(arrays["label"])
+    ages = np.arange(count) / 4
+    ages[-1] = np.nan
+    sites = np.array([f"site {n},\r\n{n % 2}" for n in range(count)])
+    np.savez(path, **arrays, age=ages, site=sites)
+    data = dataclasses.replace(
+        config.data, path=str(path), columns=("age", "site")
+    )
+    config = dataclasses.replace(config, data=data)
+    root = tmp_path / "run"
+    prepare.run(config, root)
+    for name in ("gan", "encoder", "direction"):
+        shutil.copytree(whole / name, root / name)
+        # They are what they would be: the images are the same.
+        workdir.finish(workdir.stage(config, root, name), {}, 0.0)
+    return config, root, ages[-made_run.TEST :]
+
+
+def test_carried_columns_travel_to_the_table(rendered, tmp_path, monkeypatch):
+    """Through a kill, too; nothing else changes, and the page reads it."""
+    config, whole, result = rendered
+    before, _, _ = _tables(config, whole)
+    config, root, ages = _with_columns(config, whole, tmp_path)
+    with monkeypatch.context() as patch:
+        _dies_after(patch, 5)
+        with pytest.raises(Killed):
+            render.run(config, root)
+    assert render.run(config, root) == result
+    after, _, _ = _tables(config, root)
+    first = made_run.TRAIN + made_run.VAL
+    for number, (old, new) in enumerate(zip(before, after, strict=True)):
+        n = first + number
+        assert new.pop("column.site") == f"site {n}, {n % 2}"
+        age = new.pop("column.age")
+        assert (age == "") == np.isnan(ages[number])
+        assert age == "" or float(age) == ages[number]
+        assert new == old
+    walks = records.read_walks(workdir.stage(config, root, "render"))
+    assert [walk.image_id for walk in walks] == [
+        row["image_id"] for row in before
+    ]
+
+
+def test_numbers_that_are_carried_are_whole_where_they_can_be():
+    values = np.array([61.0, 0.1 + 0.2, np.nan, -1e22])
+    images = sources.Images([], [], lambda _: values, {"x": values})
+    cells = [images.cells(n)["x"] for n in range(4)]
+    assert cells == ["61", "0.30000000000000004", "", "-1e+22"]

@@ -105,8 +105,8 @@ def test_an_ordinal_target(grades):
             ["tells “strong” from “none”", "given it is that or “none”"],
         ),
         (
-            TargetConfig(kind="class", column=0),
-            ["a probability of “none”", "from “not none” towards “none”"],
+            TargetConfig(kind="class", column=4),
+            ["a probability of “strong”", "“not strong” towards “strong”"],
         ),
     ],
 )
