@@ -23,9 +23,9 @@ and from then on, without TensorFlow:
 
 No splits are published: they are made by the slide that a file's name tells,
 of which there are ten. So few can leave the training split without a kind;
-preparation then says so, and another `--config.seed` deals them out anew. `data.columns =
-('filename',)` carries the names along. 400 images of the test split, at most,
-are rendered.
+preparation then says so, and another `--config.seed` deals them out anew.
+`data.columns = ('filename',)` carries the names along. 400 images of the test
+split, at most, are rendered.
 
 Not measured yet: nothing was trained on these images for this config, so
 neither time nor numbers are known.

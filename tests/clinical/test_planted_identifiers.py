@@ -62,7 +62,7 @@ def written(tmp_path_factory):
     config = dataclasses.replace(
         data_images.folder_config(table, channels=3),
         predictor=PredictorConfig(
-            kind="callable", target="tests.made_run:colour"
+            kind="callable", address="tests.made_run:colour"
         ),
         walk=WalkConfig(images=str(source)),
     )

@@ -499,6 +499,7 @@ def test_carried_columns_travel_to_the_table(rendered, tmp_path, monkeypatch):
 
 def test_numbers_that_are_carried_are_whole_where_they_can_be():
     values = np.array([61.0, 0.1 + 0.2, np.nan, -1e22])
-    images = sources.Images([], [], lambda _: values, {"x": values})
+    sizes = np.zeros((4, 2), np.int32)
+    images = sources.Images([], [], lambda _: values, sizes, {"x": values})
     cells = [images.cells(n)["x"] for n in range(4)]
     assert cells == ["61", "0.30000000000000004", "", "-1e+22"]

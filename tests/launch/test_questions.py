@@ -105,7 +105,7 @@ def test_an_ordinal_target(grades):
             ["tells “strong” from “none”", "given it is that or “none”"],
         ),
         (
-            TargetConfig(kind="class", column=4),
+            TargetConfig(kind="class", column=4, threshold=0.3),
             ["a probability of “strong”", "“not strong” towards “strong”"],
         ),
     ],
