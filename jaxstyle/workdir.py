@@ -119,6 +119,11 @@ class Stage:
         return self.path / "images.csv"
 
     @property
+    def refused(self) -> Path:
+        """CSV of the files that were left out, and why."""
+        return self.path / "refused.csv"
+
+    @property
     def details(self) -> Path:
         """The evaluation's intervals, and its numbers by feature network."""
         return self.path / "details.json"

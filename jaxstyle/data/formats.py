@@ -56,6 +56,11 @@ class FormatError(ValueError):
         return FormatError(f"{place}: {self}", self.reason)
 
 
+def reason(error: ValueError) -> str:
+    """Why an image cannot be used, without anything that names it."""
+    return error.reason if isinstance(error, FormatError) else "cannot be read"
+
+
 class Header(NamedTuple):
     """What a file says about itself.
 

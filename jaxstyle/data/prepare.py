@@ -8,7 +8,7 @@ from typing import Any
 
 from jaxstyle import config as config_lib
 from jaxstyle import workdir as workdir_lib
-from jaxstyle.data import builders, card, records, splits
+from jaxstyle.data import builders, card, records, refusals, splits
 
 _DATASET = "dataset"
 # The dataset's card, beside it.
@@ -29,7 +29,10 @@ def run(config: config_lib.Config, workdir: str | Path) -> dict[str, Any]:
     start = time.monotonic()
     stage = workdir_lib.begin(config, workdir, "data")
     source = builders.open_source(config)
-    seen = builders.build(source, config.data, stage.path / _DATASET)
+    source, seen = builders.build(source, config.data, stage.path / _DATASET)
+    stage.refused.unlink(missing_ok=True)
+    if config.data.skip_unreadable:
+        refusals.write(stage.refused, source.refused)
     told = card.describe(source, seen, config.data)
     workdir_lib.write_json(stage.path / CARD, told)
     sheet = card.sheet(source, seen, config.data)
@@ -73,7 +76,8 @@ def summary(
         classes[entry.split][names[positive]] += 1
         labels[entry.split][str(entry.label)] += 1
         groups[entry.split].add(entry.group)
-    return {
+    refused = {"refused": len(source.refused)} if data.skip_unreadable else {}
+    return refused | {
         "source": data.source,
         "origin": source.origin,
         "resolution": data.resolution,

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxstyle.data.refusals import Refusal
+
 _SUFFIX = re.compile(
     r"\.(png|jpe?g|tiff?|dcm|dicom|nii(\.gz)?)$", re.IGNORECASE
 )
@@ -73,6 +75,7 @@ class Source:
       load: decodes the image of `entries[number]`; called from threads.
         Raises ValueError, naming the file, where it cannot.
       origin: the file it comes from, for people.
+      refused: what was left out of it.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Source:
     entries: list[Entry]
     load: Callable[[int], Sample]
     origin: str
+    refused: list[Refusal] = field(default_factory=list)
 
 
 def stored_dtype(dtypes: Iterable[np.dtype]) -> np.dtype:

@@ -304,6 +304,63 @@ def test_bad_files_are_told_before_anything_is_rendered(made, tmp_path):
     assert not list((root / "render_images").rglob("*.png"))
 
 
+def test_good_images_are_rendered_among_bad_ones(
+    rendered, tmp_path, monkeypatch
+):
+    """And nothing is compiled for batches of another size."""
+    config, whole, _ = rendered
+    root = _another(whole, tmp_path)
+    rows, _, folder = _tables(config, whole)
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for number, row in enumerate(rows[:9]):
+        shutil.copy(folder / row["original"], inbox / f"{number}.png")
+    (inbox / "5b.png").write_bytes(b"no image")
+    for name in ("1.png", "2.png", "7.png"):
+        # The header is whole, so it is found when its turn has come.
+        (inbox / name).write_bytes((inbox / name).read_bytes()[:-40])
+    explain, sizes = render.Explainer.__call__, []
+
+    def counted(self, ids, targets, images):
+        sizes.append(len(images))
+        return explain(self, ids, targets, images)
+
+    monkeypatch.setattr(render.Explainer, "__call__", counted)
+    settings = _with_images(config, inbox)
+    result = render.run(settings, root)
+    assert sizes == [config.walk.batch_size, 2]
+    assert (result["images"], result["refused"]) == (6, 4)
+    actual, frames, place = _tables(settings, root, "render_images")
+    assert [row["image_id"] for row in actual] == list("034568")
+    assert len(frames) == 6 * FRAMES
+    refused = _table(place / "refused.csv")
+    assert [row["file"] for row in refused] == ["5b.png", "1", "2", "7"]
+    assert refused[0]["reason"] == "is no PNG, JPEG or TIFF image"
+    assert not list(place.glob("*.part-*"))
+    # Once they are mended, they alone are rendered.
+    for number in (1, 2, 7):
+        original = folder / rows[number]["original"]
+        shutil.copy(original, inbox / f"{number}.png")
+    result = render.run(settings, root)
+    assert sizes[2:] == [3]
+    assert (result["images"], result["refused"]) == (9, 1)
+
+
+def test_a_folder_of_damaged_images_is_no_success(made, tmp_path):
+    config, whole = made
+    root = _another(whole, tmp_path)
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for number in range(2):
+        path = inbox / f"{number}.png"
+        Image.new("RGB", (8, 8)).save(path)
+        path.write_bytes(path.read_bytes()[:-25])
+    settings = _with_images(config, inbox)
+    with pytest.raises(problems.DataError, match=r"2 problem(.|\n)*cannot"):
+        render.run(settings, root)
+    assert not workdir.is_complete(settings, root, "render_images")
+
+
 def test_memory_does_not_grow_with_the_folder(made, tmp_path, monkeypatch):
     """Fast device, slow disk: few batches are alive at any time."""
     config, whole = made

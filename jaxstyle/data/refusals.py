@@ -1,0 +1,53 @@
+"""The table of files that were left out, and why."""
+
+import csv
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxstyle import workdir
+
+FIELDS = ("file", "reason")
+# So many are named on the terminal.
+_TOLD = 10
+
+
+class Refusal(NamedTuple):
+    """A file, or an image in it, that cannot be used.
+
+    Attributes:
+      file: its id.
+      reason: without its name.
+    """
+
+    file: str
+    reason: str
+
+
+def write(path: Path, refused: Iterable[Refusal]) -> None:
+    """Writes the table anew."""
+    with (
+        workdir.replacing(path) as draft,
+        draft.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([FIELDS, *refused])
+
+
+def read(path: Path) -> list[Refusal]:
+    """The rows of such a table."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            Refusal(*(row[key] for key in FIELDS))
+            for row in csv.DictReader(file)
+        ]
+
+
+def warn(messages: Sequence[str]) -> None:
+    """Tells people, by the names of the files."""
+    if not messages:
+        return
+    for text in messages[:_TOLD]:
+        logging.warning("left out: %s", text)
+    logging.warning("%d image(s) or file(s) were left out", len(messages))
