@@ -147,6 +147,11 @@ def stage(config: config_lib.Config, workdir: str | Path, name: str) -> Stage:
     return Stage(name, Path(workdir).absolute() / name, depends)
 
 
+def salt(workdir: str | Path) -> Path:
+    """The secret of the run's pseudonyms: never to be passed on."""
+    return Path(workdir).absolute() / "salt"
+
+
 def _sections(config: config_lib.Config, name: str) -> tuple[str, ...]:
     sections = _SECTIONS[name]
     if name == "encoder" and config.encoder.predictor_weight:

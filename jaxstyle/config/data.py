@@ -43,6 +43,8 @@ class DataConfig:
         two integers count slices from 0, two floats are shares of all.
       columns: columns of the manifest that are carried to the prepared
         data; no others are.
+      pseudonyms: images and patients are known by salted hashes of their
+        names; False keeps the names, for public data.
       skip_unreadable: leaves out files of the manifest that are damaged, in
         place of stopping; the dataset's card tells how many.
       allow_leakage: a patient, or the same image, in two splits is a
@@ -66,6 +68,7 @@ class DataConfig:
     slice_axis: str = "axial"
     slice_range: tuple[float, float] = (0.0, 1.0)
     columns: tuple[str, ...] = ()
+    pseudonyms: bool = True
     skip_unreadable: bool = False
     allow_leakage: bool = False
     flip_horizontal: bool = False

@@ -278,13 +278,14 @@ def _without(
     if found:
         raise DataError(source.origin, found)
     refused = [
-        refusals.Refusal(source.entries[number].id, formats.reason(error))
+        records.Refusal(source.entries[number].id, formats.reason(error))
         for number, error in wrong
     ]
     return dataclasses.replace(
         source,
         entries=entries,
         load=lambda number: source.load(kept[number]),
+        names=[],
         refused=[*source.refused, *refused],
     )
 

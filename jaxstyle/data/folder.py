@@ -10,13 +10,14 @@ from jaxstyle.data import (
     files,
     formats,
     manifest,
+    pseudonyms,
     records,
     refusals,
     splits,
     threads,
 )
 from jaxstyle.data.problems import DataError
-from jaxstyle.data.refusals import Refusal
+from jaxstyle.data.records import Refusal
 
 # A row and what is wrong with its file.
 _Damaged = tuple[manifest.Row, formats.FormatError]
@@ -57,6 +58,7 @@ def open_source(config: config_lib.Config) -> records.Source:
     path, data = Path(config.data.path), config.data
     rows, found = manifest.read(path, data.columns)
     found += manifest.problems(rows, path.parent)
+    found += _column_problems(rows, data)
     there = [row for row in rows if manifest.exists(row, path.parent)]
     contents, unreadable, damaged = _probe(there, path.parent, data)
     refused = []
@@ -90,7 +92,15 @@ def open_source(config: config_lib.Config) -> records.Source:
             raise error.at(f"row {image.row.line}") from error
 
     dtype = records.stored_dtype(item.dtype for item in contents.values())
-    return records.Source("folder", dtype, entries, load, str(path), refused)
+    names = [
+        records.Name(
+            image.row.id or image.row.path, _mark(image), image.row.patient
+        )
+        for image in used
+    ]
+    return records.Source(
+        "folder", dtype, entries, load, str(path), refused, names
+    )
 
 
 def _probe(
@@ -176,9 +186,12 @@ def _entries(
 
 
 def _name(image: _Image) -> str:
+    return records.stem(image.row.id or image.row.path) + _mark(image)
+
+
+def _mark(image: _Image) -> str:
     # An id that the manifest gives needs no number of a frame.
-    mark = "" if image.row.id and image.row.frame else image.mark
-    return records.stem(image.row.id or image.row.path) + mark
+    return "" if image.row.id and image.row.frame else image.mark
 
 
 def _groups(images: Sequence[_Image], ids: Sequence[str]) -> list[str]:
@@ -188,6 +201,14 @@ def _groups(images: Sequence[_Image], ids: Sequence[str]) -> list[str]:
         image.row.patient or first.setdefault(image.row.path, id_)
         for image, id_ in zip(images, ids, strict=True)
     ]
+
+
+def _column_problems(
+    rows: Sequence[manifest.Row], data: config_lib.DataConfig
+) -> list[manifest.Problem]:
+    cells = {name: [row.columns[name] for row in rows] for name in data.columns}
+    found = pseudonyms.column_problems(cells, data)
+    return [manifest.Problem(0, text) for text in found]
 
 
 def _split_problems(

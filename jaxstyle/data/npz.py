@@ -1,5 +1,6 @@
 """A source of images in one npz file of arrays."""
 
+import itertools
 import math
 import zipfile
 from collections.abc import Sequence
@@ -8,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from jaxstyle import config as config_lib
-from jaxstyle.data import geometry, manifest, records, splits
+from jaxstyle.data import geometry, manifest, pseudonyms, records, splits
 from jaxstyle.data.problems import DataError
 
+_KNOWN = ("image", "label", "split", "patient", "id", "name")
 # Bytes of one array, unpacked.
 MAX_BYTES = 2**34
 # Images pack to a tenth, masks to a hundredth; zeros to a thousandth.
@@ -59,19 +61,40 @@ def open_source(config: config_lib.Config) -> records.Source:
         return records.Sample(image, (pixels.shape[0], pixels.shape[1]), ends)
 
     dtype = records.stored_dtype([images.dtype])
-    return records.Source("npz", dtype, entries, load, str(path))
+    return records.Source(
+        "npz", dtype, entries, load, str(path), names=_names(arrays)
+    )
 
 
-def _read(path: Path, carried: Sequence[str]) -> dict[str, np.ndarray]:
+def names(path: Path) -> list[records.Name]:
+    """What the file calls its images and patients.
+
+    Raises:
+      DataError: if it cannot be read.
+    """
+    return _names(_read(path, (), ("patient", "id", "name")))
+
+
+def _names(arrays: dict[str, np.ndarray]) -> list[records.Name]:
+    """One per row; none where there are no names."""
+    called = _texts(arrays, "id") or _texts(arrays, "name")
+    patients = _texts(arrays, "patient")
+    if not called and not patients:
+        return []
+    rows = itertools.zip_longest(called or [], patients or [], fillvalue="")
+    return [records.Name(image, "", patient) for image, patient in rows]
+
+
+def _read(
+    path: Path, carried: Sequence[str], known: Sequence[str] = _KNOWN
+) -> dict[str, np.ndarray]:
     problem = "is not an npz file of plain arrays"
     if path.is_file() and not zipfile.is_zipfile(path):
         raise DataError(str(path), [problem])
     try:
         # Pickled arrays could run code.
         with np.load(path, allow_pickle=False) as file:
-            known = ("image", "label", "split", "patient", "id", "name")
-            known += tuple(carried)
-            there = [key for key in known if key in file.files]
+            there = [key for key in (*known, *carried) if key in file.files]
             for key in there:
                 _check_member(file.zip, f"{key}.npy")
             return {key: file[key] for key in there}
@@ -175,6 +198,8 @@ def _entries(
         *(chosen, labels, groups, data.positive_labels, data.allow_leakage)
     )
     columns = _columns(arrays, data.columns, count)
+    cells = {name: _cells(arrays[name]) for name in data.columns}
+    found += pseudonyms.column_problems(cells, data)
     rows = zip(ids, labels, groups, chosen, columns, strict=True)
     return [records.Entry(*row) for row in rows], found
 
@@ -191,6 +216,13 @@ def _columns(
             else manifest.typed([str(float(cell)) for cell in arrays[name]])
         )
     return [{name: values[name][i] for name in names} for i in range(count)]
+
+
+def _cells(array: np.ndarray) -> list[str]:
+    """As a table would have them: 20240131.0 is 20240131."""
+    if array.dtype.kind == "f":
+        return [f"{value:.15g}" for value in array]
+    return _texts({"": array}, "") or []
 
 
 def _texts(arrays: dict[str, np.ndarray], key: str) -> list[str] | None:

@@ -4,25 +4,13 @@ import csv
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from jaxstyle import workdir
+from jaxstyle.data.records import Refusal
 
 FIELDS = ("file", "reason")
 # So many are named on the terminal.
 _TOLD = 10
-
-
-class Refusal(NamedTuple):
-    """A file, or an image in it, that cannot be used.
-
-    Attributes:
-      file: its id.
-      reason: without its name.
-    """
-
-    file: str
-    reason: str
 
 
 def write(path: Path, refused: Iterable[Refusal]) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from jaxstyle import parallel, predictors, run_log, workdir
 from jaxstyle.config import Config
-from jaxstyle.data import problems, refusals
+from jaxstyle.data import problems, records, refusals
 from jaxstyle.encoder import projection
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import direction as direction_lib
@@ -83,8 +83,8 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
 
 
 def _refused(
-    stage: workdir.Stage, unopened: Sequence[refusals.Refusal]
-) -> list[refusals.Refusal]:
+    stage: workdir.Stage, unopened: Sequence[records.Refusal]
+) -> list[records.Refusal]:
     """Writes the table of all processes' refusals."""
     refused = [*unopened]
     for part in _parts(stage):
@@ -101,7 +101,7 @@ def _parts(stage: workdir.Stage) -> list[Path]:
 
 
 def _require_some(
-    config: Config, count: int, refused: Sequence[refusals.Refusal]
+    config: Config, count: int, refused: Sequence[records.Refusal]
 ) -> None:
     """Refuses a run without any image.
 

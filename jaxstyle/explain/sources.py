@@ -13,10 +13,11 @@ from jaxstyle.data import (
     manifest,
     pipeline,
     problems,
+    pseudonyms,
     records,
     refusals,
 )
-from jaxstyle.data.refusals import Refusal
+from jaxstyle.data.records import Refusal
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 # It lists the DICOM files beside it.
@@ -91,7 +92,8 @@ def open_images(config: Config, root: str | Path) -> Images:
     """
     limit = config.walk.limit or None
     if config.walk.images:
-        return _of_files(config, Path(config.walk.images))
+        known = pseudonyms.load(config, root)
+        return _of_files(config, Path(config.walk.images), known)
     split = pipeline.open_split(config, root, config.walk.split)
     return Images(
         split.ids[:limit],
@@ -153,7 +155,9 @@ def _is_image(path: Path) -> bool:
         return False
 
 
-def _of_files(config: Config, place: Path) -> Images:
+def _of_files(
+    config: Config, place: Path, known: pseudonyms.Pseudonyms | None
+) -> Images:
     """Every frame of every file, up to the limit."""
     limit = config.walk.limit
     places, names, refused, told = [], [], [], []
@@ -164,10 +168,11 @@ def _of_files(config: Config, place: Path) -> Images:
             contents = _probe(path, place, config)
         except formats.FormatError as error:
             told.append(str(error))
-            refused.append(Refusal(name, error.reason))
+            file = known.of(name) if known else name
+            refused.append(Refusal(file, error.reason))
             continue
         # Of a long path the end tells most.
-        base = records.stem(name[-100:])
+        base = known.of(name) if known else records.stem(name[-100:])
         for frame, mark in zip(contents.frames, contents.marks, strict=True):
             places.append((path, frame))
             names.append(base + mark)

@@ -13,7 +13,7 @@ from scipy import special
 
 from jaxstyle import predictors, workdir
 from jaxstyle.config import ProjectConfig
-from jaxstyle.data import problems
+from jaxstyle.data import problems, pseudonyms
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import direction as direction_lib
 from jaxstyle.explain import (
@@ -262,8 +262,8 @@ def test_a_folder_and_a_list(rendered, tmp_path):
     listed = tmp_path / "list.txt"
     listed.write_text(f"inbox/sub/{expected[2]['image_id']}.png\n")
     for place, prefix, rows in (
-        (inbox.parent, "sub_", expected[:5]),
-        (listed, "inbox_sub_", expected[2:3]),
+        (inbox.parent, "sub/", expected[:5]),
+        (listed, "inbox/sub/", expected[2:3]),
     ):
         settings = _with_images(config, place)
         result = render.run(settings, root)
@@ -271,7 +271,8 @@ def test_a_folder_and_a_list(rendered, tmp_path):
         actual, frames, _ = _tables(settings, root, "render_images")
         assert len(frames) == len(rows) * FRAMES
         for row, theirs in zip(actual, rows, strict=True):
-            assert row["image_id"] == prefix + theirs["image_id"]
+            name = f"{prefix}{theirs['image_id']}.png"
+            assert row["image_id"] == pseudonyms.existing(root).of(name)
             assert row["target"] == ""
             assert row["status"] == theirs["status"]
             # Of 8 bits here, of floats there.
@@ -331,10 +332,13 @@ def test_good_images_are_rendered_among_bad_ones(
     assert sizes == [config.walk.batch_size, 2]
     assert (result["images"], result["refused"]) == (6, 4)
     actual, frames, place = _tables(settings, root, "render_images")
-    assert [row["image_id"] for row in actual] == list("034568")
+    of = pseudonyms.existing(root).of
+    good = [of(f"{number}.png") for number in (0, 3, 4, 5, 6, 8)]
+    assert [row["image_id"] for row in actual] == good
     assert len(frames) == 6 * FRAMES
     refused = _table(place / "refused.csv")
-    assert [row["file"] for row in refused] == ["5b.png", "1", "2", "7"]
+    bad = [of(name) for name in ("5b.png", "1.png", "2.png", "7.png")]
+    assert [row["file"] for row in refused] == bad
     assert refused[0]["reason"] == "is no PNG, JPEG or TIFF image"
     assert not list(place.glob("*.part-*"))
     # Once they are mended, they alone are rendered.

@@ -16,6 +16,7 @@ def _config(images, limit=0, **data):
     return Config(
         data=DataConfig(
             **{"source": "npz", "path": "x", "resolution": 8, "channels": 3}
+            | {"pseudonyms": False}
             | data
         ),
         walk=WalkConfig(images=str(images), limit=limit),
