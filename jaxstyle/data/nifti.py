@@ -154,7 +154,7 @@ def _image(stream: BinaryIO) -> Any:
     _check_offset(head, second)
     kind = nibabel.Nifti2Image if second else nibabel.Nifti1Image
     # Not `kind.from_stream`: it reads extensions of whatever length they
-    # claim, and one below zero makes it unpack all that there is.
+    # claim, and no one asks for them.
     header = kind.header_class(head[: kind.header_class.sizeof_hdr])
     voxels = nibabel.arrayproxy.ArrayProxy(stream, header, mmap=False)
     affine = header.get_best_affine()
