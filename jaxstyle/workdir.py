@@ -116,6 +116,11 @@ class Stage:
         return self.path / "images.csv"
 
     @property
+    def refused(self) -> Path:
+        """CSV of the files that were left out, and why."""
+        return self.path / "refused.csv"
+
+    @property
     def details(self) -> Path:
         """The evaluation's intervals, and its numbers by feature network."""
         return self.path / "details.json"
@@ -137,6 +142,11 @@ def stage(config: config_lib.Config, workdir: str | Path, name: str) -> Stage:
     sections = (*_sections(config, name), "name", "seed")
     depends = {key: values[key] for key in sections}
     return Stage(name, Path(workdir).absolute() / name, depends)
+
+
+def salt(workdir: str | Path) -> Path:
+    """The secret of the run's pseudonyms: never to be passed on."""
+    return Path(workdir).absolute() / "salt"
 
 
 def _sections(config: config_lib.Config, name: str) -> tuple[str, ...]:

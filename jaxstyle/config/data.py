@@ -51,6 +51,10 @@ class DataConfig:
         two integers count slices from 0, two floats are shares of all.
       columns: columns of the manifest that are carried to the prepared
         data and to the renderer's images.csv; no others are.
+      pseudonyms: images and patients are known by salted hashes of their
+        names; False keeps the names, for public data.
+      skip_unreadable: leaves out files of the manifest that are damaged, in
+        place of stopping; the dataset's card tells how many.
       allow_leakage: a patient, or the same image, in two splits is a
         warning and no error.
       flip_horizontal: mirroring leaves the meaning intact (never for
@@ -72,6 +76,8 @@ class DataConfig:
     slice_axis: str = "axial"
     slice_range: tuple[float, float] = (0.0, 1.0)
     columns: tuple[str, ...] = ()
+    pseudonyms: bool = True
+    skip_unreadable: bool = False
     allow_leakage: bool = False
     flip_horizontal: bool = False
     flip_vertical: bool = False
@@ -119,6 +125,12 @@ class DataConfig:
             "data.split_fractions",
             self.split_fractions,
             "give three positive shares that add up to 1",
+        )
+        require(
+            not self.skip_unreadable or self.source == "folder",
+            "data.skip_unreadable",
+            self.skip_unreadable,
+            "only a folder has files that can be left out",
         )
         self._check_intensities()
         self._check_slices()

@@ -9,13 +9,14 @@ reads back without TensorFlow where 16-bit PNGs cannot be.
 
 import contextlib
 import csv
+import dataclasses
 import functools
 import io
 import json
 import logging
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,11 @@ from jaxstyle import run_log
 from jaxstyle.data import (
     duplicates,
     folder,
+    formats,
     ihc,
     npz,
     records,
+    refusals,
     splits,
     survey,
     tfds_catalogue,
@@ -75,7 +78,7 @@ class _Builder(ShardBasedBuilder, skip_registration=True):
     ) -> None:
         self.source, self.data = source, data
         self.survey = survey.Survey(source.entries, data)
-        self.unreadable: list[tuple[int, str]] = []
+        self.unreadable: list[tuple[int, ValueError]] = []
         self._done = 0
         self._progress = run_log.Progress(
             "prepare data", len(source.entries), "images"
@@ -150,12 +153,12 @@ class _Builder(ShardBasedBuilder, skip_registration=True):
         }
 
     def _load(self, number: int) -> tuple[records.Sample, np.ndarray]:
-        # A bad image is noted and stands in as black, so that the rest is
-        # checked too; the build is thrown away at the end.
+        # A damaged file is noted, and black stands in for it, so that the
+        # rest is checked too; the build is thrown away at the end.
         try:
             sample = self.source.load(number)
         except ValueError as error:
-            self.unreadable.append((number, str(error)))
+            self.unreadable.append((number, error))
             side = self.data.resolution
             blank = np.zeros((side, side, self.data.channels), np.float32)
             sample = records.Sample(blank, (side, side))
@@ -218,11 +221,12 @@ def open_source(config: config_lib.Config) -> records.Source:
 
 def build(
     source: records.Source, data: config_lib.DataConfig, directory: Path
-) -> survey.Survey:
+) -> tuple[records.Source, survey.Survey]:
     """Writes a source to `directory`, which appears only when it is whole.
 
     Returns:
-      What was noted of each image.
+      What was written, and what was noted of each image: with
+      `data.skip_unreadable` it is the source without its damaged images.
 
     Raises:
       DataError: listing every unreadable image, or images that are in two
@@ -239,9 +243,12 @@ def build(
                     try_download_gcs=False
                 )
             )
-        if builder.unreadable:
-            found = [text for _, text in sorted(builder.unreadable)]
-            raise DataError(source.origin, found)
+        # Threads find them in any order.
+        wrong = sorted(builder.unreadable, key=lambda item: item[0])
+        if wrong and data.skip_unreadable:
+            return build(_without(source, wrong, data), data, directory)
+        if wrong:
+            raise DataError(source.origin, [str(error) for _, error in wrong])
         _check_leakage(source, builder.survey, data)
         _check_counts(source, dataset_path(data, draft))
         _write_index(source, builder.survey, draft / INDEX)
@@ -249,9 +256,44 @@ def build(
         shutil.rmtree(draft / "downloads", ignore_errors=True)
         shutil.rmtree(directory, ignore_errors=True)
         draft.rename(directory)
-        return builder.survey
+        return source, builder.survey
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _without(
+    source: records.Source,
+    wrong: Sequence[tuple[int, ValueError]],
+    data: config_lib.DataConfig,
+) -> records.Source:
+    """The source less the images whose pixels are damaged.
+
+    Raises:
+      DataError: if a split has no image, or no class, any more.
+    """
+    refusals.warn([str(error) for _, error in wrong])
+    left_out = {number for number, _ in wrong}
+    kept = [n for n in range(len(source.entries)) if n not in left_out]
+    entries = [source.entries[number] for number in kept]
+    found = splits.problems(
+        [entry.split for entry in entries],
+        [entry.label for entry in entries],
+        [entry.group for entry in entries],
+        data,
+    )
+    if found:
+        raise DataError(source.origin, found)
+    refused = [
+        records.Refusal(source.entries[number].id, formats.reason(error))
+        for number, error in wrong
+    ]
+    return dataclasses.replace(
+        source,
+        entries=entries,
+        load=lambda number: source.load(kept[number]),
+        names=[],
+        refused=[*source.refused, *refused],
+    )
 
 
 @contextlib.contextmanager

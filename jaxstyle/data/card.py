@@ -40,7 +40,7 @@ def describe(
             "across_splits": exact,
             "nearly_across_splits": len(seen.pairs) - exact,
         },
-        "warnings": _warnings(source.entries, seen, data),
+        "warnings": _warnings(source, seen, data),
     }
 
 
@@ -137,11 +137,18 @@ def _spread(values: np.ndarray) -> dict[str, float]:
 
 
 def _warnings(
-    entries: Sequence[records.Entry],
+    source: records.Source,
     seen: survey.Survey,
     data: config_lib.DataConfig,
 ) -> list[str]:
-    found = [
+    entries = source.entries
+    found = []
+    if source.refused:
+        found.append(
+            f"{len(source.refused)} file(s) or image(s) could not be read and "
+            "were left out; refused.csv lists them"
+        )
+    found += [
         f"split {name!r} has {count} image(s) of {of!r}; numbers over so few "
         "mean little"
         for name, counts in _classes(entries, data).items()

@@ -22,6 +22,8 @@ MAX_FRAMES = 10_000
 
 # Its whole file is inflated at once, whatever it claims to hold.
 _DEFLATED = "1.2.840.10008.1.2.1.99"
+# Baseline and extended.
+_JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 _TAGS = (
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel"),
     *("PhotometricInterpretation", "PlanarConfiguration"),
@@ -83,10 +85,12 @@ def _read(
     pydicom = _pydicom()
     pixels = pydicom.pixels
     syntax = header.file_meta.TransferSyntaxUID
+    size = int(header.Rows), int(header.Columns)
     if syntax in pydicom.uid.JPEG2000TransferSyntaxes:
-        size = int(header.Rows), int(header.Columns)
         packed = _packed(path, number, header)
         jpeg2000.check(packed, *size, int(header.SamplesPerPixel))
+    if syntax in _JPEG:
+        formats.check_jpeg(_packed(path, number, header), *size)
     # Colours come as RGB.
     stored = pixels.pixel_array(path, index=number)
     _apply_groups(header, number)

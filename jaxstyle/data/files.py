@@ -95,9 +95,14 @@ def _read(
 ) -> records.Sample:
     frame = _frame(path, number, data)
     height, width = frame.unit.shape[:2]
-    size = geometry.in_square_pixels(height, width, frame.spacing)
+    try:
+        size = geometry.in_square_pixels(height, width, frame.spacing)
+    except ValueError as error:
+        raise formats.Refused(str(error)) from error
     unit = geometry.with_channels(frame.unit, data.channels)
     image = geometry.square(unit, data.resolution, data.fit, size)
+    if not np.isfinite([*image.flat, *frame.ends]).all():
+        raise formats.Refused("comes out as pixels that are no numbers")
     return records.Sample(image, size, frame.ends)
 
 

@@ -6,8 +6,21 @@ from pathlib import Path
 
 from jaxstyle import config as config_lib
 from jaxstyle import run_log
-from jaxstyle.data import files, formats, manifest, records, splits, threads
+from jaxstyle.data import (
+    files,
+    formats,
+    manifest,
+    pseudonyms,
+    records,
+    refusals,
+    splits,
+    threads,
+)
 from jaxstyle.data.problems import DataError
+from jaxstyle.data.records import Refusal
+
+# A row and what is wrong with its file.
+_Damaged = tuple[manifest.Row, formats.FormatError]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +48,8 @@ def open_source(config: config_lib.Config) -> records.Source:
     that the config wants) and those that `data.columns` names. Paths are
     relative to the manifest's folder, and lead to nothing outside of it.
 
+    With `data.skip_unreadable` files whose headers are damaged are left out.
+
     Raises:
       DataError: listing all that is wrong, each with row and file. The
         images are decoded only if something is wrong before that; else
@@ -43,8 +58,18 @@ def open_source(config: config_lib.Config) -> records.Source:
     path, data = Path(config.data.path), config.data
     rows, found = manifest.read(path, data.columns)
     found += manifest.problems(rows, path.parent)
+    found += _column_problems(rows, data)
     there = [row for row in rows if manifest.exists(row, path.parent)]
-    contents, unreadable = _probe(there, path.parent, data)
+    contents, unreadable, damaged = _probe(there, path.parent, data)
+    refused = []
+    if data.skip_unreadable:
+        refused = _refusals(damaged)
+        without = {row.line for row, _ in damaged}
+        rows = [row for row in rows if row.line not in without]
+    else:
+        unreadable += [
+            manifest.Problem(row.line, str(error)) for row, error in damaged
+        ]
     found += unreadable
     images = [
         image for row in rows for image in _images(row, contents.get(row.line))
@@ -55,31 +80,42 @@ def open_source(config: config_lib.Config) -> records.Source:
         known = {problem.line for problem in unreadable}
         known |= {row.line for row in rows} - set(contents)
         readable = [image for image in images if image.row.line not in known]
-        found += _undecodable(readable, path.parent, data)
+        if not data.skip_unreadable:
+            found += _undecodable(readable, path.parent, data)
         raise DataError(str(path), [str(problem) for problem in sorted(found)])
 
     def load(number: int) -> records.Sample:
         image = used[number]
         try:
             return files.read(path.parent / image.row.path, image.frame, data)
-        except ValueError as error:
-            raise ValueError(f"row {image.row.line}: {error}") from error
+        except formats.FormatError as error:
+            raise error.at(f"row {image.row.line}") from error
 
     dtype = records.stored_dtype(item.dtype for item in contents.values())
-    return records.Source("folder", dtype, entries, load, str(path))
+    names = [
+        records.Name(
+            image.row.id or image.row.path, _mark(image), image.row.patient
+        )
+        for image in used
+    ]
+    return records.Source(
+        "folder", dtype, entries, load, str(path), refused, names
+    )
 
 
 def _probe(
     rows: Sequence[manifest.Row], folder: Path, data: config_lib.DataConfig
-) -> tuple[dict[int, files.Contents], list[manifest.Problem]]:
-    """What is in the files, by line."""
+) -> tuple[dict[int, files.Contents], list[manifest.Problem], list[_Damaged]]:
+    """What is in the files, by line; rows that are wrong; damaged files."""
     progress = run_log.Progress("check headers", len(rows), "images")
 
-    def probe(row: manifest.Row) -> files.Contents | manifest.Problem:
+    def probe(
+        row: manifest.Row,
+    ) -> files.Contents | manifest.Problem | formats.FormatError:
         try:
             contents = files.probe(folder / row.path, data)
         except formats.FormatError as error:
-            return manifest.Problem(row.line, str(error))
+            return error
         several = contents.kind == "dicom" and len(contents.frames) > 1
         if several and not row.frame:
             return manifest.Problem(
@@ -89,15 +125,22 @@ def _probe(
             )
         return contents
 
-    contents, found = {}, []
+    contents, found, damaged = {}, [], []
     answers = threads.in_order(probe, rows)
     for done, (row, answer) in enumerate(zip(rows, answers, strict=True), 1):
         progress.update(done)
         if isinstance(answer, manifest.Problem):
             found.append(answer)
+        elif isinstance(answer, formats.FormatError):
+            damaged.append((row, answer))
         else:
             contents[row.line] = answer
-    return contents, found
+    return contents, found, damaged
+
+
+def _refusals(damaged: Sequence[_Damaged]) -> list[Refusal]:
+    refusals.warn([str(error.at(f"row {row.line}")) for row, error in damaged])
+    return [Refusal(row.id or row.path, error.reason) for row, error in damaged]
 
 
 def _images(row: manifest.Row, contents: files.Contents | None) -> list[_Image]:
@@ -143,9 +186,12 @@ def _entries(
 
 
 def _name(image: _Image) -> str:
+    return records.stem(image.row.id or image.row.path) + _mark(image)
+
+
+def _mark(image: _Image) -> str:
     # An id that the manifest gives needs no number of a frame.
-    mark = "" if image.row.id and image.row.frame else image.mark
-    return records.stem(image.row.id or image.row.path) + mark
+    return "" if image.row.id and image.row.frame else image.mark
 
 
 def _groups(images: Sequence[_Image], ids: Sequence[str]) -> list[str]:
@@ -155,6 +201,14 @@ def _groups(images: Sequence[_Image], ids: Sequence[str]) -> list[str]:
         image.row.patient or first.setdefault(image.row.path, id_)
         for image, id_ in zip(images, ids, strict=True)
     ]
+
+
+def _column_problems(
+    rows: Sequence[manifest.Row], data: config_lib.DataConfig
+) -> list[manifest.Problem]:
+    cells = {name: [row.columns[name] for row in rows] for name in data.columns}
+    found = pseudonyms.column_problems(cells, data)
+    return [manifest.Problem(0, text) for text in found]
 
 
 def _split_problems(

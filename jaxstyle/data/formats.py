@@ -7,8 +7,10 @@ claims more than `MAX_PIXELS`, before it is decoded.
 """
 
 import io
+import logging
 import math
 import struct
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,17 +20,45 @@ import tifffile
 from PIL import Image
 
 from jaxstyle.data import png16
+from jaxstyle.data.problems import printable
 
 _TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 274
 _GREY, _COLOUR = ("1", "L", "LA", "I;16", "I;16B", "I"), ("P", "RGB", "RGBA")
 
+# Of a pixel of a TIFF file; few enough to name them in the refusal.
+_MAX_SAMPLES = 16
 # 8192 x 8192: above any radiograph, and little enough memory.
 MAX_PIXELS = 2**26
 
 
+# Of damaged files it tells much, and may quote them.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+
+
 class FormatError(ValueError):
-    """An image file cannot be used; the message names it and says why."""
+    """An image file cannot be used; the message names it and says why.
+
+    Args:
+      message: for people.
+      reason: the same, without the file's name and anything that is in it.
+
+    Attributes:
+      reason: likewise.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def at(self, place: str) -> "FormatError":
+        """The same error, which tells where the file was named."""
+        return FormatError(f"{place}: {self}", self.reason)
+
+
+def reason(error: ValueError) -> str:
+    """Why an image cannot be used, without anything that names it."""
+    return error.reason if isinstance(error, FormatError) else "cannot be read"
 
 
 class Header(NamedTuple):
@@ -80,20 +110,33 @@ def guarded(function: Any, path: Path | str, *rest: Any) -> Any:
     Raises:
       FormatError: whatever went wrong.
     """
+    name = printable(str(path))
     try:
+        if isinstance(path, Path):
+            _check_file(path)
         return function(path, *rest)
     except FormatError:
         raise
-    except FileNotFoundError:
-        raise FormatError(f"{path} does not exist") from None
     except Refused as error:
-        raise FormatError(f"{path} {error}") from error
+        raise FormatError(f"{name} {error}", str(error)) from error
     # Decoders raise anything on damaged bytes, IndexError and SyntaxError
     # included, and a folder of thousands must not end at one such file.
     except Exception as error:
+        problem = "cannot be read as an image"
         raise FormatError(
-            f"{path} cannot be read as an image ({error})"
+            f"{name} {problem} ({printable(str(error))})",
+            f"{problem} ({type(error).__name__})",
         ) from error
+
+
+def _check_file(path: Path) -> None:
+    # Opening a pipe would wait for ever.
+    if path.is_dir():
+        raise Refused("is a folder")
+    if not path.exists():
+        raise Refused("does not exist")
+    if not path.is_file():
+        raise Refused("is no file")
 
 
 class Refused(ValueError):
@@ -159,7 +202,28 @@ def _read_packed(file: Path | io.BytesIO) -> np.ndarray:
         return _upright(pixels, image.getexif().get(_ORIENTATION, 1))
 
 
+def check_jpeg(packed: bytes, height: int, width: int) -> None:
+    """Refuses a JPEG that would unpack to another size.
+
+    Raises:
+      Refused: if the size is not that which the file around it claims.
+    """
+    _hush_pillow()
+    with Image.open(io.BytesIO(packed), formats=("JPEG",)) as image:
+        if image.size != (width, height):
+            raise Refused(
+                f"claims {height} x {width} pixels, and its packed data "
+                f"{image.height} x {image.width}"
+            )
+
+
+def _hush_pillow() -> None:
+    # It warns of damaged metadata, and of sizes that are refused here.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
 def _open(path: Path | io.BytesIO) -> Image.Image:
+    _hush_pillow()
     try:
         image = Image.open(path, formats=("PNG", "JPEG"))
     except Image.UnidentifiedImageError:
@@ -221,6 +285,13 @@ def _only_page(tiff: tifffile.TiffFile) -> Any:
         )
     page: Any = tiff.pages[0]
     check_size(page.imagelength, page.imagewidth)
+    if page.is_tiled:
+        check_size(page.tilelength, page.tilewidth)
+    if page.samplesperpixel > _MAX_SAMPLES or page.imagedepth != 1:
+        raise Refused(
+            f"has {page.samplesperpixel} channels and {page.imagedepth} "
+            "layers; save it as grey or RGB"
+        )
     if page.photometric.name not in (
         *("MINISBLACK", "MINISWHITE", "RGB", "PALETTE", "YCBCR"),
     ):
@@ -240,7 +311,8 @@ def _read_tiff(path: Path) -> np.ndarray:
     with tifffile.TiffFile(path) as tiff:
         page = _only_page(tiff)
         kind = page.photometric.name
-        if kind == "YCBCR":
+        # tifffile unpacks these two to whatever comes of them.
+        if kind == "YCBCR" or page.compression.name in ("LZMA", "ZSTD"):
             return _tiff_by_pillow(path, page)
         _check_deflated(tiff, page)
         try:
@@ -309,6 +381,7 @@ def _tiff_by_pillow(path: Path, page: Any) -> np.ndarray:
             f"is packed with {page.compression.name} in "
             f"{page.bitspersample} bits; save it uncompressed or with deflate"
         )
+    _hush_pillow()
     # Pillow turns TIFFs upright by itself.
     with Image.open(path, formats=("TIFF",)) as image:
         if image.mode not in (*_GREY, *_COLOUR):

@@ -1,10 +1,14 @@
 """From pixels of any kind to square float images of the model's size."""
 
+import math
+
 import numpy as np
 from PIL import Image
 
 # ITU-R BT.601-7, section 2.5.1: the weights of R, G and B in luma.
 LUMA = (0.299, 0.587, 0.114)
+# The longer side of a pixel in units of the shorter one.
+MAX_STRETCH = 100
 
 
 def to_unit(
@@ -19,15 +23,23 @@ def to_unit(
         for floats.
 
     Raises:
-      ValueError: if a value is not finite, or if a float lies outside
-        [0, 1] where no range is given.
+      ValueError: if a value is not finite, if a float lies outside [0, 1]
+        where no range is given, or if the range is none.
     """
     if not np.isfinite(pixels).all():
         raise ValueError("has pixels that are NaN or infinite")
     black, white = ends(pixels, intensity_range)
     # A float32 holds 24 bits: enough for 16-bit pixels, not for 32-bit ones.
     wide = np.float32 if pixels.dtype.itemsize <= 2 else np.float64
-    unit = (pixels.astype(wide) - wide(black)) / wide(white - black)
+    # What is too large for the type is beyond white.
+    with np.errstate(over="ignore"):
+        span = wide(white - black)
+        if not (math.isfinite(black) and 0 < span < math.inf):
+            raise ValueError(
+                f"has {black:g} for black and {white:g} for white; set "
+                "data.intensity_range"
+            )
+        unit = (pixels.astype(wide) - wide(black)) / span
     return np.clip(unit, 0, 1).astype(np.float32)
 
 
@@ -107,11 +119,19 @@ def in_square_pixels(
       height: in pixels.
       width: in pixels.
       spacing: height and width of a pixel.
+
+    Raises:
+      ValueError: if no camera has such pixels.
     """
     unit = min(spacing)
     # Spacings are rounded in files: a difference of 1% is none.
     if not unit > 0 or max(spacing) / unit < 1.01:
         return height, width
+    if max(spacing) / unit > MAX_STRETCH:
+        raise ValueError(
+            f"claims that its pixels are {spacing[0]:g} high and "
+            f"{spacing[1]:g} wide"
+        )
     return round(height * spacing[0] / unit), round(width * spacing[1] / unit)
 
 

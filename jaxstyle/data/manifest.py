@@ -112,7 +112,7 @@ def exists(row: Row, folder: Path) -> bool:
     """Whether the row names a file that may be opened."""
     return (
         is_inside(row.path)
-        and (folder / row.path).is_file()
+        and is_file(folder / row.path)
         and stays_inside(folder / row.path, folder)
     )
 
@@ -129,7 +129,19 @@ def is_inside(path: str) -> bool:
 
 def stays_inside(path: Path, folder: Path) -> bool:
     """Whether a path is in a folder once symbolic links are followed."""
-    return path.resolve().is_relative_to(folder.resolve())
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    # Links that lead to each other.
+    except (OSError, RuntimeError):
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file; no name is too long to ask."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def typed(cells: Sequence[str]) -> list[str | float | None]:
@@ -205,7 +217,7 @@ def _row_problems(row: Row, folder: Path) -> list[str]:
         found.append(
             "give a path inside of the manifest's folder, without '..'"
         )
-    elif not (folder / row.path).is_file():
+    elif not is_file(folder / row.path):
         found.append("the file does not exist")
     elif not stays_inside(folder / row.path, folder):
         found.append("is a link that leads out of the manifest's folder")

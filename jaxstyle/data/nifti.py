@@ -8,6 +8,7 @@ of axial and coronal slices, and the front at the left of sagittal ones.
 
 import functools
 import gzip
+import logging
 import struct
 import threading
 import zlib
@@ -23,6 +24,8 @@ from jaxstyle.data import formats, geometry, records, voi
 INSTALL = "pip install nibabel"
 # 512 x 512 x 1024.
 MAX_VOXELS = 2**28
+# Sizes and places of voxels are in mm, mostly.
+MAX_MM = 1e9
 # Bytes of header and extensions.
 MAX_OFFSET = 2**24
 
@@ -87,7 +90,9 @@ def read(path: Path, number: int, data: config_lib.DataConfig) -> records.Frame:
     # [x, y] -> [row, column], both from the far end.
     image = plane[::-1, ::-1].T
     if volume.scale != (1.0, 0.0):
-        image = image * volume.scale[0] + volume.scale[1]
+        # What becomes infinite is refused.
+        with np.errstate(over="ignore"):
+            image = image * volume.scale[0] + volume.scale[1]
     ends = _ends(image, volume, data)
     width, height = np.delete(volume.spacing, axis)
     unit = geometry.to_unit(image[..., None], ends)
@@ -127,6 +132,8 @@ def _nibabel() -> Any:
         import nibabel
     except ModuleNotFoundError as error:
         raise formats.Refused(f"is NIfTI: run `{INSTALL}`") from error
+    # It tells what it mends in headers.
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL + 1)
     return nibabel
 
 
@@ -146,7 +153,14 @@ def _image(stream: BinaryIO) -> Any:
         raise formats.Refused("is half of a pair; save it as one .nii file")
     _check_offset(head, second)
     kind = nibabel.Nifti2Image if second else nibabel.Nifti1Image
-    image = kind.from_stream(stream)
+    # Not `kind.from_stream`: it reads extensions of whatever length they
+    # claim, and no one asks for them.
+    header = kind.header_class(head[: kind.header_class.sizeof_hdr])
+    voxels = nibabel.arrayproxy.ArrayProxy(stream, header, mmap=False)
+    affine = header.get_best_affine()
+    if not np.abs(affine).max() < MAX_MM:
+        raise formats.Refused("has an affine that is out of all proportion")
+    image = kind(voxels, affine, header)
     shape = image.shape
     if len(shape) not in (3, 4) or shape[3:] not in ((), (1,)):
         raise formats.Refused(f"has the shape {shape}; save one volume of it")
@@ -159,7 +173,7 @@ def _image(stream: BinaryIO) -> Any:
         raise formats.Refused(
             f"holds {image.get_data_dtype()}; save it as grey"
         )
-    codes = image.header["sform_code"], image.header["qform_code"]
+    codes = header["sform_code"], header["qform_code"]
     if not any(int(code) for code in codes):
         raise formats.Refused(
             "does not say which side is left (sform_code and qform_code are 0)"

@@ -1,15 +1,24 @@
 """A source of images in one npz file of arrays."""
 
+import itertools
+import math
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from jaxstyle import config as config_lib
-from jaxstyle.data import geometry, manifest, records, splits
+from jaxstyle.data import geometry, manifest, pseudonyms, records, splits
 from jaxstyle.data.problems import DataError
+
+_KNOWN = ("image", "label", "split", "patient", "id", "name")
+# Bytes of one array, unpacked.
+MAX_BYTES = 2**34
+# Images pack to a tenth, masks to a hundredth; zeros to a thousandth.
+MAX_RATIO = 200
+# So few bytes do no harm.
+_SMALL = 2**24
 
 
 def open_source(config: config_lib.Config) -> records.Source:
@@ -29,7 +38,11 @@ def open_source(config: config_lib.Config) -> records.Source:
     found = _shape_problems(arrays, config.data.columns)
     if found:
         raise DataError(str(path), found)
-    entries, found = _entries(arrays, config)
+    try:
+        entries, found = _entries(arrays, config)
+    # NumPy keeps bytes that are no text until they are taken as such.
+    except (ValueError, SystemError) as error:
+        raise DataError(str(path), [f"holds damaged text ({error})"]) from error
     images = arrays["image"]
     found += _value_problems(images, config.data)
     if found:
@@ -48,26 +61,75 @@ def open_source(config: config_lib.Config) -> records.Source:
         return records.Sample(image, (pixels.shape[0], pixels.shape[1]), ends)
 
     dtype = records.stored_dtype([images.dtype])
-    return records.Source("npz", dtype, entries, load, str(path))
+    return records.Source(
+        "npz", dtype, entries, load, str(path), names=_names(arrays)
+    )
 
 
-def _read(path: Path, carried: Sequence[str]) -> dict[str, np.ndarray]:
+def names(path: Path) -> list[records.Name]:
+    """What the file calls its images and patients.
+
+    Raises:
+      DataError: if it cannot be read.
+    """
+    return _names(_read(path, (), ("patient", "id", "name")))
+
+
+def _names(arrays: dict[str, np.ndarray]) -> list[records.Name]:
+    """One per row; none where there are no names."""
+    called = _texts(arrays, "id") or _texts(arrays, "name")
+    patients = _texts(arrays, "patient")
+    if not called and not patients:
+        return []
+    rows = itertools.zip_longest(called or [], patients or [], fillvalue="")
+    return [records.Name(image, "", patient) for image, patient in rows]
+
+
+def _read(
+    path: Path, carried: Sequence[str], known: Sequence[str] = _KNOWN
+) -> dict[str, np.ndarray]:
     problem = "is not an npz file of plain arrays"
     if path.is_file() and not zipfile.is_zipfile(path):
         raise DataError(str(path), [problem])
     try:
         # Pickled arrays could run code.
         with np.load(path, allow_pickle=False) as file:
-            known = ("image", "label", "split", "patient", "id", "name")
-            known += tuple(carried)
-            return {key: file[key] for key in known if key in file.files}
+            there = [key for key in (*known, *carried) if key in file.files]
+            for key in there:
+                _check_member(file.zip, f"{key}.npy")
+            return {key: file[key] for key in there}
     except FileNotFoundError:
         raise DataError(str(path), ["the file does not exist"]) from None
-    except (
-        *(OSError, ValueError, EOFError, MemoryError, zlib.error),
-        zipfile.BadZipFile,
-    ) as error:
+    # Damaged headers make it raise anything, TokenError included.
+    except Exception as error:
         raise DataError(str(path), [f"{problem} ({error})"]) from error
+
+
+def _check_member(file: zipfile.ZipFile, name: str) -> None:
+    """Refuses what takes much more memory than it seems to.
+
+    Raises:
+      ValueError: naming the array.
+    """
+    if name not in file.namelist():
+        raise ValueError(f"{name} is no array")
+    told = file.getinfo(name)
+    small = told.file_size <= MAX_RATIO * told.compress_size
+    if told.file_size > MAX_BYTES or not (small or told.file_size < _SMALL):
+        raise ValueError(
+            f"{name} unpacks from {told.compress_size} to {told.file_size} "
+            f"bytes, more than {MAX_BYTES} or {MAX_RATIO} times as much"
+        )
+    with file.open(name) as member:
+        version = np.lib.format.read_magic(member)
+        read = np.lib.format.read_array_header_1_0
+        if version != (1, 0):
+            read = np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(member)
+        claimed = math.prod(shape) * dtype.itemsize
+        # An array is made before its bytes are read.
+        if not dtype.hasobject and claimed > told.file_size:
+            raise ValueError(f"{name} claims {claimed} bytes and has fewer")
 
 
 def _shape_problems(
@@ -89,8 +151,7 @@ def _shape_problems(
         )
     if image.dtype.kind not in "buif":
         found.append(f"image has type {image.dtype}; give numbers")
-    if arrays["label"].dtype.kind not in "bui":
-        found.append(f"label has type {arrays['label'].dtype}; give integers")
+    found += _label_problems(arrays["label"])
     found += [
         f"{key} has type {arrays[key].dtype}; give numbers or words"
         for key in carried
@@ -101,6 +162,16 @@ def _shape_problems(
         for key, array in arrays.items()
         if key != "image" and array.shape != (len(image),)
     ]
+
+
+def _label_problems(labels: np.ndarray) -> list[str]:
+    if labels.dtype.kind not in "bui":
+        return [f"label has type {labels.dtype}; give integers"]
+    limits = np.iinfo(np.int32)
+    outside = (labels < limits.min) | (labels > limits.max)
+    if outside.any():
+        return [f"label has {labels[outside][0]}; give integers of 32 bits"]
+    return []
 
 
 def _entries(
@@ -124,6 +195,8 @@ def _entries(
     )
     found = splits.problems(chosen, labels, groups, config.data)
     columns = _columns(arrays, config.data.columns, count)
+    cells = {name: _cells(arrays[name]) for name in config.data.columns}
+    found += pseudonyms.column_problems(cells, config.data)
     rows = zip(ids, labels, groups, chosen, columns, strict=True)
     return [records.Entry(*row) for row in rows], found
 
@@ -140,6 +213,13 @@ def _columns(
             else manifest.typed([str(float(cell)) for cell in arrays[name]])
         )
     return [{name: values[name][i] for name in names} for i in range(count)]
+
+
+def _cells(array: np.ndarray) -> list[str]:
+    """As a table would have them: 20240131.0 is 20240131."""
+    if array.dtype.kind == "f":
+        return [f"{value:.15g}" for value in array]
+    return _texts({"": array}, "") or []
 
 
 def _texts(arrays: dict[str, np.ndarray], key: str) -> list[str] | None:

@@ -8,7 +8,14 @@ from typing import Any
 
 from jaxstyle import config as config_lib
 from jaxstyle import workdir as workdir_lib
-from jaxstyle.data import builders, card, records, splits
+from jaxstyle.data import (
+    builders,
+    card,
+    pseudonyms,
+    records,
+    refusals,
+    splits,
+)
 
 _DATASET = "dataset"
 # The dataset's card, beside it.
@@ -28,8 +35,11 @@ def run(config: config_lib.Config, workdir: str | Path) -> dict[str, Any]:
     """
     start = time.monotonic()
     stage = workdir_lib.begin(config, workdir, "data")
-    source = builders.open_source(config)
-    seen = builders.build(source, config.data, stage.path / _DATASET)
+    source = open_source(config, workdir)
+    source, seen = builders.build(source, config.data, stage.path / _DATASET)
+    stage.refused.unlink(missing_ok=True)
+    if config.data.skip_unreadable:
+        refusals.write(stage.refused, source.refused)
     told = card.describe(source, seen, config.data)
     workdir_lib.write_json(stage.path / CARD, told)
     sheet = card.sheet(source, seen, config.data)
@@ -43,6 +53,17 @@ def run(config: config_lib.Config, workdir: str | Path) -> dict[str, Any]:
     workdir_lib.finish(stage, result, time.monotonic() - start)
     logging.info("prepared %s: %s", source.origin, result["images"])
     return result
+
+
+def open_source(
+    config: config_lib.Config, workdir: str | Path
+) -> records.Source:
+    """The source that the config names, under the run's pseudonyms.
+
+    Raises:
+      DataError: listing all that is wrong with it.
+    """
+    return pseudonyms.applied(builders.open_source(config), config, workdir)
 
 
 def prepared(config: config_lib.Config, workdir: str | Path) -> Path:
@@ -73,9 +94,11 @@ def summary(
         classes[entry.split][names[class_]] += 1
         labels[entry.split][str(entry.label)] += 1
         groups[entry.split].add(entry.group)
-    return {
+    refused = {"refused": len(source.refused)} if data.skip_unreadable else {}
+    return refused | {
         "source": data.source,
-        "origin": source.origin,
+        # Folders may be called after a hospital.
+        "origin": Path(source.origin).name,
         "resolution": data.resolution,
         "channels": data.channels,
         "stored_as": source.dtype.name,

@@ -5,6 +5,14 @@ from collections.abc import Sequence
 SHOWN = 50
 
 
+def printable(text: str) -> str:
+    """Text whose control characters and undecodable bytes are marked.
+
+    The names of files may hold any, and would forge lines of a log.
+    """
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
 class DataError(ValueError):
     """A source of images cannot be used.
 
@@ -13,8 +21,8 @@ class DataError(ValueError):
     """
 
     def __init__(self, source: str, problems: Sequence[str]) -> None:
-        self.problems = list(problems)
-        lines = [f"{source}: {len(self.problems)} problem(s)"]
+        self.problems = [printable(problem) for problem in problems]
+        lines = [f"{printable(source)}: {len(self.problems)} problem(s)"]
         lines += [f"  {problem}" for problem in self.problems[:SHOWN]]
         if len(self.problems) > SHOWN:
             lines.append(f"  ... and {len(self.problems) - SHOWN} more")

@@ -32,6 +32,20 @@ class Entry:
     columns: Mapping[str, str | float | None] = field(default_factory=dict)
 
 
+class Name(NamedTuple):
+    """What a source itself calls an image.
+
+    Attributes:
+      image: its file or given name; "" if it has a number only.
+      mark: what tells it apart in its file.
+      patient: likewise; "" if none is named.
+    """
+
+    image: str
+    mark: str = ""
+    patient: str = ""
+
+
 class Frame(NamedTuple):
     """An image as its file has it, its intensities mapped.
 
@@ -62,6 +76,18 @@ class Sample(NamedTuple):
     ends: tuple[float, float] = (0.0, 1.0)
 
 
+class Refusal(NamedTuple):
+    """A file, or an image in it, that cannot be used.
+
+    Attributes:
+      file: its id.
+      reason: without its name.
+    """
+
+    file: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Source:
     """A checked source of images.
@@ -73,6 +99,8 @@ class Source:
       load: decodes the image of `entries[number]`; called from threads.
         Raises ValueError, naming the file, where it cannot.
       origin: the file it comes from, for people.
+      refused: what was left out of it.
+      names: one per entry, or none if they name nobody.
     """
 
     name: str
@@ -80,6 +108,8 @@ class Source:
     entries: list[Entry]
     load: Callable[[int], Sample]
     origin: str
+    refused: list[Refusal] = field(default_factory=list)
+    names: list[Name] = field(default_factory=list)
 
 
 def stored_dtype(dtypes: Iterable[np.dtype]) -> np.dtype:

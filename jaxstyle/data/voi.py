@@ -25,16 +25,23 @@ def window_ends(
     Raises:
       Refused: if the width is too small for a window.
     """
-    if not (math.isfinite(centre) and width > 0 and (exact or width >= 1)):
+    if exact:
+        ends = centre - width / 2, centre + width / 2
+    else:
+        # Of width 1: a step at centre - 0.5.
+        half = max(width - 1, 1e-6) / 2
+        ends = centre - 0.5 - half, centre - 0.5 + half
+    # Where the centre is too large, both ends are the same number.
+    if not _is_range(*ends) or not (exact or width >= 1):
         raise formats.Refused(
             f"has a window of centre {centre:g} and width {width:g}; set "
             "data.window or data.intensity_range"
         )
-    if exact:
-        return centre - width / 2, centre + width / 2
-    # Of width 1: a step at centre - 0.5.
-    half = max(width - 1, 1e-6) / 2
-    return centre - 0.5 - half, centre - 0.5 + half
+    return ends
+
+
+def _is_range(black: float, white: float) -> bool:
+    return black < white and math.isfinite(white - black)
 
 
 def colour(pixels: np.ndarray, white: int, header: Any) -> records.Frame:
@@ -96,7 +103,13 @@ def _linear(
     values: np.ndarray, ends: tuple[float, float]
 ) -> tuple[np.ndarray, tuple[float, float]]:
     black, white = ends
-    unit = (values.astype(np.float64) - black) / (white - black)
+    if not _is_range(black, white):
+        raise formats.Refused(
+            f"can hold values from {black:g} to {white:g}; set data.window or "
+            "data.intensity_range"
+        )
+    with np.errstate(over="ignore"):
+        unit = (values.astype(np.float64) - black) / (white - black)
     return np.clip(unit, 0, 1), ends
 
 
@@ -106,7 +119,11 @@ def _by_table(
     from pydicom.pixels import processing
 
     entries, first, bits = header.VOILUTSequence[0].LUTDescriptor
-    shown = processing.apply_voi(np.rint(values).astype(np.int64), header, 0)
+    if not 1 <= bits <= 16:
+        raise formats.Refused(f"has a table of {int(bits)} bits")
+    # Beyond, integers in floats have gaps; no table goes so far.
+    whole = np.rint(np.clip(values, -(2**31), 2**31)).astype(np.int64)
+    shown = processing.apply_voi(whole, header, 0)
     ends = float(first), float(first) + (entries or 2**16) - 1
     return np.clip(shown / (2**bits - 1), 0, 1), ends
 

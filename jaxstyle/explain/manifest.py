@@ -90,7 +90,7 @@ class Manifest:
         self.done.add(str(image["image_id"]))
 
 
-def part(table: Path, index: int) -> Path:
+def part(table: Path, index: int | str) -> Path:
     """The table of process `index`, "images.part-0.csv" and the like."""
     return table.with_name(f"{table.stem}.part-{index}.csv")
 

@@ -15,6 +15,7 @@ import numpy as np
 from jaxstyle import predictors, run_log, workdir
 from jaxstyle.config import Config
 from jaxstyle.config.checks import require
+from jaxstyle.data import problems
 from jaxstyle.encoder import noise, projection
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.evaluation import images as image_metrics
@@ -56,7 +57,18 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
             files.write(item)
         done += len(ids)
         progress.update(done)
-    result = files.write_table(images.ids, images.targets)
+    # What could not be read has no row.
+    unread = {file for file, _ in images.refused}
+    rows = [
+        (image_id, target)
+        for image_id, target in zip(images.ids, images.targets, strict=True)
+        if image_id not in unread
+    ]
+    if not rows:
+        raise problems.DataError(
+            config.project.images, [reason for _, reason in images.refused]
+        )
+    result = files.write_table(*map(list, zip(*rows, strict=True)))
     workdir.finish(stage, result, time.monotonic() - started)
     return result
 

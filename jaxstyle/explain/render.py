@@ -19,6 +19,7 @@ import numpy as np
 
 from jaxstyle import parallel, predictors, run_log, workdir
 from jaxstyle.config import Config
+from jaxstyle.data import problems, records, refusals
 from jaxstyle.encoder import projection
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import direction as direction_lib
@@ -37,7 +38,11 @@ from jaxstyle.explain.render_files import Rendered
 def run(config: Config, root: str | Path) -> dict[str, Any]:
     """Renders what `config.walk` names; goes on where it was stopped.
 
-    Of several processes each renders a share of the images.
+    Of several processes each renders a share of the images. Files that
+    cannot be read are left out, and listed in refused.csv.
+
+    Raises:
+      DataError: if there is no image that can be read.
     """
     started = time.monotonic()
     name = "render_images" if config.walk.images else "render"
@@ -48,18 +53,64 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         manifest.gather(stage.manifest, stage.summary, _carried(images))
         return [row["image_id"] for row in manifest.read(stage.summary)]
 
-    done = set(parallel.on_main(gathered))
+    def begun() -> list[str]:
+        for part in _parts(stage):
+            part.unlink()
+        return gathered()
+
+    done = set(parallel.on_main(begun))
     waiting = [n for n, name in enumerate(images.ids) if name not in done]
+    unread = len(images.refused)
     _render(config, root, stage, images, parallel.my_share(waiting))
+    if config.walk.images:
+        # What could not be read; what could not be opened all know.
+        own = manifest.part(stage.refused, jax.process_index())
+        refusals.write(own, images.refused[unread:])
     parallel.wait_for_all()
 
     def summary() -> dict[str, Any]:
         gathered()
-        return _summary(manifest.read(stage.summary))
+        result = _summary(manifest.read(stage.summary))
+        if config.walk.images:
+            refused = _refused(stage, images.refused[:unread])
+            result["refused"] = len(refused)
+            _require_some(config, result["images"], refused)
+        return result
 
     result = parallel.on_main(summary)
     workdir.finish(stage, result, time.monotonic() - started)
     return result
+
+
+def _refused(
+    stage: workdir.Stage, unopened: Sequence[records.Refusal]
+) -> list[records.Refusal]:
+    """Writes the table of all processes' refusals."""
+    refused = [*unopened]
+    for part in _parts(stage):
+        refused += refusals.read(part)
+    refusals.write(stage.refused, refused)
+    for part in _parts(stage):
+        part.unlink()
+    return refused
+
+
+def _parts(stage: workdir.Stage) -> list[Path]:
+    """The tables of single processes, in their order."""
+    return sorted(stage.path.glob(manifest.part(stage.refused, "*").name))
+
+
+def _require_some(
+    config: Config, count: int, refused: Sequence[records.Refusal]
+) -> None:
+    """Refuses a run without any image.
+
+    Raises:
+      DataError: telling why each was left out.
+    """
+    if not count:
+        told = [f"{file} {reason}" for file, reason in refused]
+        raise problems.DataError(config.walk.images, told)
 
 
 def _render(
@@ -79,7 +130,7 @@ def _render(
     explain = Explainer(config, root)
     parallel.on_main(lambda: _name_model(config, root, stage, explain))
     progress = run_log.Progress("render", len(waiting), "images")
-    done = 0
+    done, unread = 0, len(images.refused)
     with futures.ThreadPoolExecutor(config.walk.writer_threads) as pool:
         writing: list[futures.Future[Any]] = []
         for positions, batch in images.batches(config.walk.batch_size, waiting):
@@ -88,7 +139,7 @@ def _render(
             rendered = explain(ids, targets, batch)
             # At most one batch is being written while the next is made.
             done += _record(table, writing)
-            progress.update(done)
+            progress.update(done + len(images.refused) - unread)
             sizes = images.sizes[positions].tolist()
             writing = [
                 pool.submit(_write, config, stage.path, item, size, cells)
@@ -97,7 +148,7 @@ def _render(
                 )
             ]
         done += _record(table, writing)
-        progress.update(done)
+        progress.update(done + len(images.refused) - unread)
 
 
 def _name_model(

@@ -14,8 +14,11 @@ from jaxstyle.data import (
     manifest,
     pipeline,
     problems,
+    pseudonyms,
     records,
+    refusals,
 )
+from jaxstyle.data.records import Refusal
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 # It lists the DICOM files beside it.
@@ -33,12 +36,15 @@ class Images:
       sizes: height and width before resizing in pixels, int32 [N, 2]; of
         files known once they are read, zeros before.
       columns: what else is known, as `pipeline.Split.columns`.
+      refused: files that are none of them, and images that `batches` could
+        not read.
     """
 
     ids: list[str]
     targets: list[str]
     read: Callable[[Sequence[int]], np.ndarray]
     sizes: np.ndarray
+    refused: list[Refusal] = dataclasses.field(default_factory=list)
     columns: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def cells(self, position: int) -> dict[str, str]:
@@ -51,28 +57,63 @@ class Images:
     def batches(
         self, batch_size: int, positions: Sequence[int]
     ) -> Iterator[tuple[list[int], np.ndarray]]:
-        """Yields (positions, images) for the wanted ones, in order."""
+        """Yields (positions, images) for the wanted ones, in order.
+
+        What cannot be read is noted in `refused`, and the next ones take its
+        place: all batches but the last are full.
+        """
+        held: list[int] = []
+        images = np.zeros(0, np.float32)
         for start in range(0, len(positions), batch_size):
             some = list(positions[start : start + batch_size])
-            yield some, self.read(some)
+            some, new = self._readable(some)
+            images = np.concatenate([images, new]) if held else new
+            held = held + some
+            if len(held) >= batch_size:
+                yield held[:batch_size], images[:batch_size]
+                held, images = held[batch_size:], images[batch_size:]
+        if held:
+            yield held, images
+
+    def _readable(self, some: list[int]) -> tuple[list[int], np.ndarray]:
+        try:
+            return some, self.read(some)
+        except formats.FormatError:
+            pass
+        good, images, told = [], [np.zeros((0, 1, 1, 1), np.float32)], []
+        for position in some:
+            try:
+                image = self.read([position])
+            except formats.FormatError as error:
+                told.append(str(error))
+                refusal = Refusal(self.ids[position], error.reason)
+                self.refused.append(refusal)
+            else:
+                good.append(position)
+                images.append(image)
+        refusals.warn(told)
+        return good, np.concatenate(images[1:] or images)
 
 
 def open_images(config: Config, root: str | Path) -> Images:
     """What `config.walk` names, at most `walk.limit` images.
 
+    Files that are missing, or no images, are left out and noted.
+
     Raises:
-      DataError: listing all files that are missing or no images.
+      DataError: listing them, if there is no other one.
     """
     limit = config.walk.limit or None
     if config.walk.images:
-        return _of_files(config, _listed(Path(config.walk.images), limit))
+        known = pseudonyms.load(config, root)
+        return _of_files(config, Path(config.walk.images), known)
     split = pipeline.open_asked(config, root, config.walk.split)
     return Images(
         split.ids[:limit],
         [str(int(target)) for target in split.targets[:limit]],
         split.images,
         split.sizes[:limit],
-        split.columns,
+        columns=split.columns,
     )
 
 
@@ -84,13 +125,11 @@ def _cell(value: str | float) -> str:
     return "" if math.isnan(number) else repr(number).removesuffix(".0")
 
 
-def _listed(place: Path, limit: int | None) -> dict[str, Path]:
+def listed(place: Path) -> dict[str, Path]:
     """Files by name: their paths from the folder, or their lines.
 
-    Each holds an image or more, so that `limit` of them are enough.
-
     Raises:
-      DataError: if there are none, or some are links out of the folder.
+      DataError: if there are none.
     """
     if place.is_dir():
         names = sorted(
@@ -99,11 +138,9 @@ def _listed(place: Path, limit: int | None) -> dict[str, Path]:
             if _is_image(path)
         )
         missing = f"no {', '.join(_SUFFIXES)}, DICOM or NIfTI file in it"
-        _refuse_links_out(place, names)
         folder = place
     elif place.is_file():
-        lines = place.read_text(encoding="utf-8").splitlines()
-        names = [line.strip() for line in lines if line.strip()]
+        names = _lines(place)
         missing = "it lists no file"
         folder = place.parent
     else:
@@ -111,13 +148,28 @@ def _listed(place: Path, limit: int | None) -> dict[str, Path]:
         missing = "walk.images names no folder and no list of files"
     if not names:
         raise problems.DataError(str(place), [missing])
-    return {name: folder / name for name in names[:limit]}
+    return {name: folder / name for name in names}
+
+
+def _lines(place: Path) -> list[str]:
+    try:
+        with place.open(encoding="utf-8") as file:
+            return [line.strip() for line in file if line.strip()]
+    except UnicodeDecodeError:
+        raise problems.DataError(
+            str(place),
+            [
+                "is no text in UTF-8; give a folder, or a list of one image "
+                "file a line"
+            ],
+        ) from None
 
 
 def _is_image(path: Path) -> bool:
     """By the suffix of pictures; DICOM and NIfTI by what is in them."""
     if path.suffix.lower() in _SUFFIXES:
-        return True
+        # What is in a folder of that name is found by itself.
+        return not path.is_dir()
     if not path.is_file() or path.name == _DIRECTORY:
         return False
     try:
@@ -126,34 +178,31 @@ def _is_image(path: Path) -> bool:
         return False
 
 
-def _refuse_links_out(folder: Path, names: Sequence[str]) -> None:
-    wrong = [
-        f"{folder / name} is a link that leads out of the folder"
-        for name in names
-        if not manifest.stays_inside(folder / name, folder)
-    ]
-    if wrong:
-        raise problems.DataError(str(folder), wrong)
-
-
-def _of_files(config: Config, named: dict[str, Path]) -> Images:
+def _of_files(
+    config: Config, place: Path, known: pseudonyms.Pseudonyms | None
+) -> Images:
     """Every frame of every file, up to the limit."""
-    places, names, wrong = [], [], []
-    for name, path in named.items():
+    limit = config.walk.limit
+    places, names, refused, told = [], [], [], []
+    for name, path in listed(place).items():
+        if limit and len(names) >= limit:
+            break
         try:
-            contents = files.probe(path, config.data)
+            contents = _probe(path, place, config)
         except formats.FormatError as error:
-            wrong.append(str(error))
+            told.append(str(error))
+            file = known.of(name) if known else name
+            refused.append(Refusal(file, error.reason))
             continue
         # Of a long path the end tells most.
-        base = records.stem(name[-100:])
+        base = known.of(name) if known else records.stem(name[-100:])
         for frame, mark in zip(contents.frames, contents.marks, strict=True):
             places.append((path, frame))
             names.append(base + mark)
-    if wrong:
-        raise problems.DataError(config.walk.images, wrong)
-    limit = config.walk.limit or None
-    ids = records.unique(names[:limit])
+    if not names:
+        raise problems.DataError(str(place), told)
+    refusals.warn(told)
+    ids = records.unique(names[: limit or None])
     sizes = np.zeros((len(ids), 2), np.int32)
 
     def read(positions: Sequence[int]) -> np.ndarray:
@@ -165,4 +214,13 @@ def _of_files(config: Config, named: dict[str, Path]) -> Images:
         unit = np.stack([sample.image for sample in some])
         return unit * np.float32(2) - np.float32(1)
 
-    return Images(ids, [""] * len(ids), read, sizes)
+    return Images(ids, [""] * len(ids), read, sizes, refused)
+
+
+def _probe(path: Path, place: Path, config: Config) -> files.Contents:
+    if place.is_dir() and not manifest.stays_inside(path, place):
+        reason = "is a link that leads out of the folder"
+        raise formats.FormatError(
+            problems.printable(f"{path} {reason}"), reason
+        )
+    return files.probe(path, config.data)

@@ -12,7 +12,7 @@ from jaxstyle import config as config_lib
 from jaxstyle import workdir
 from jaxstyle.config.checks import require
 from jaxstyle.config.faithfulness import FaithfulnessConfig, ScoresConfig
-from jaxstyle.data import builders, geometry, problems
+from jaxstyle.data import geometry, prepare, problems
 from jaxstyle.faithfulness import explanations as explanations_lib
 from jaxstyle.faithfulness import measure, sheet, summary
 
@@ -44,7 +44,7 @@ def run(
       WorkdirError: if the run is not rendered.
     """
     _check(config)
-    masks = read_masks(config, key)
+    masks = read_masks(config, root, key)
     # Scores and resamples only: nothing is planted.
     settings = FaithfulnessConfig()
     lacking = [0]
@@ -83,9 +83,11 @@ def run(
     return result
 
 
-def read_masks(config: config_lib.Config, key: str) -> dict[str, np.ndarray]:
-    """Masks bool [R, R] by the images' names; half a pixel is one."""
-    entries = builders.open_source(config).entries
+def read_masks(
+    config: config_lib.Config, root: str | Path, key: str
+) -> dict[str, np.ndarray]:
+    """Masks bool [R, R] by the images' ids; half a pixel is one."""
+    entries = prepare.open_source(config, root).entries
     with np.load(config.data.path, allow_pickle=False) as file:
         if key not in file.files:
             names = ", ".join(file.files)

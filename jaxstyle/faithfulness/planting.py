@@ -22,7 +22,7 @@ from jaxstyle.config.faithfulness import (
     FaithfulnessConfig,
     PlantsConfig,
 )
-from jaxstyle.data import builders, records
+from jaxstyle.data import prepare, records
 from jaxstyle.data.splits import NAMES
 from jaxstyle.faithfulness.planters import PLANTERS
 
@@ -89,6 +89,8 @@ def target_config(
         config.run.data,
         source="npz",
         path=str(path.absolute()),
+        # The planted images have pseudonyms already.
+        pseudonyms=False,
         positive_labels=_codes(target),
         class_names=names,
         intensity_range=None,
@@ -104,7 +106,8 @@ def write(config: FaithfulnessConfig, seed: int, path: Path) -> None:
     Raises:
       DataError: listing all that is wrong with the source.
     """
-    source = builders.open_source(dataclasses.replace(config.run, seed=seed))
+    run = dataclasses.replace(config.run, seed=seed)
+    source = prepare.open_source(run, path.parent)
     chosen = _chosen(source.entries, config.plants, seed)
     progress = run_log.Progress("plant", len(chosen), "images")
     images, clean, present, places = [], [], [], []

@@ -402,3 +402,69 @@ def test_the_intensities_are_written_down(tmp_path):
                 [row["black"], row["white"]] for row in csv.DictReader(file)
             ]
         assert read == [ends] * 16
+
+
+# --- files that are left out
+
+
+def _damage(folder: Path, rows: list[list[str]]) -> None:
+    """One header and two images; the first, the fourth and the last."""
+    (folder / rows[0][0]).write_text("no image")
+    for number in (3, 23):
+        _truncate(folder / rows[number][0])
+
+
+def test_unreadable_files_are_left_out_on_request(tmp_path, caplog):
+    rows = images.write_folder(tmp_path)
+    _damage(tmp_path, rows)
+    manifest = images.write_manifest(tmp_path, HEADER, rows)
+    config = images.folder_config(manifest, skip_unreadable=True)
+    result = prepare.run(config, tmp_path / "run")
+    assert result["refused"] == 3
+    assert sum(result["images"].values()) == 21
+    assert any("3 file(s) or image(s)" in text for text in result["warnings"])
+    seen = {}
+    for name in ("train", "val", "test"):
+        split = pipeline.open_split(config, tmp_path / "run", name)
+        read = np.rint((split.images(range(len(split))) + 1) * 127.5)
+        seen |= dict(zip(split.ids, read[..., 0], strict=True))
+    # Every other image is there, and is itself.
+    assert sorted(seen) == [
+        f"image{n:02d}" for n in range(24) if n not in (0, 3, 23)
+    ]
+    for id_, pixels in seen.items():
+        number = int(id_.removeprefix("image"))
+        np.testing.assert_array_equal(
+            pixels, images.random_pixels(8, 8, seed=number)
+        )
+    with (tmp_path / "run" / "data" / "refused.csv").open() as file:
+        told = [(row["file"], row["reason"]) for row in csv.DictReader(file)]
+    assert told[0] == ("image00.png", "is no PNG, JPEG or TIFF image")
+    assert [file for file, _ in told[1:]] == ["image03", "image23"]
+    # People are told which files they are.
+    assert f"row 2: {tmp_path / 'image00.png'} is no PNG" in caplog.text
+    assert f"row 5: {tmp_path / 'image03.png'} cannot be read" in caplog.text
+
+
+def test_without_the_request_nothing_is_left_out(tmp_path):
+    rows = images.write_folder(tmp_path)
+    _damage(tmp_path, rows)
+    manifest = images.write_manifest(tmp_path, HEADER, rows)
+    assert "3 problem(s)" in _refused(manifest, tmp_path / "run")
+    # Rows that are wrong are so in either case.
+    rows[5][1] = "ill"
+    manifest = images.write_manifest(tmp_path, HEADER, rows)
+    told = _refused(manifest, tmp_path / "run", skip_unreadable=True)
+    assert "1 problem(s)" in told and "row 7: " in told
+
+
+def test_what_is_left_must_have_every_class(tmp_path):
+    rows = images.write_folder(tmp_path)
+    split = ["train"] * 8 + ["val"] * 8 + ["test"] * 8
+    rows = [[*row, name] for row, name in zip(rows, split, strict=True)]
+    for row in rows[8:16]:
+        if row[1] == "1":
+            _truncate(tmp_path / row[0])
+    manifest = images.write_manifest(tmp_path, HEADER + ",split", rows)
+    told = _refused(manifest, tmp_path / "run", skip_unreadable=True)
+    assert "split 'val' has no image whose label is in" in told

@@ -11,7 +11,7 @@ SPLITS = np.repeat(["train", "val", "test"], [6, 4, 2])
 
 
 def _config(path, **data) -> config_lib.Config:
-    values = {"resolution": 8, "channels": 1} | data
+    values = {"resolution": 8, "channels": 1, "pseudonyms": False} | data
     return config_lib.Config(
         data=config_lib.DataConfig(source="npz", path=str(path), **values)
     )

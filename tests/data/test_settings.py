@@ -19,6 +19,7 @@ WRONG = [
     {"columns": ("patient",), "source": "npz", "path": "x"},
     {"columns": ("height",), "source": "npz", "path": "x"},
     {"columns": ("age",)},
+    {"skip_unreadable": True, "source": "npz", "path": "x"},
 ]
 
 

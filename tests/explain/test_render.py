@@ -13,7 +13,7 @@ from scipy import special
 
 from jaxstyle import predictors, workdir
 from jaxstyle.config import ProjectConfig
-from jaxstyle.data import prepare, problems
+from jaxstyle.data import prepare, problems, pseudonyms
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import direction as direction_lib
 from jaxstyle.explain import (
@@ -263,8 +263,8 @@ def test_a_folder_and_a_list(rendered, tmp_path):
     listed = tmp_path / "list.txt"
     listed.write_text(f"inbox/sub/{expected[2]['image_id']}.png\n")
     for place, prefix, rows in (
-        (inbox.parent, "sub_", expected[:5]),
-        (listed, "inbox_sub_", expected[2:3]),
+        (inbox.parent, "sub/", expected[:5]),
+        (listed, "inbox/sub/", expected[2:3]),
     ):
         settings = _with_images(config, place)
         result = render.run(settings, root)
@@ -272,7 +272,8 @@ def test_a_folder_and_a_list(rendered, tmp_path):
         actual, frames, _ = _tables(settings, root, "render_images")
         assert len(frames) == len(rows) * FRAMES
         for row, theirs in zip(actual, rows, strict=True):
-            assert row["image_id"] == prefix + theirs["image_id"]
+            name = f"{prefix}{theirs['image_id']}.png"
+            assert row["image_id"] == pseudonyms.existing(root).of(name)
             assert row["target"] == ""
             assert (row["height"], row["width"]) == ("8", "8")
             assert row["status"] == theirs["status"]
@@ -304,6 +305,66 @@ def test_bad_files_are_told_before_anything_is_rendered(made, tmp_path):
     with pytest.raises(problems.DataError, match=r"2 problem(.|\n)*two\.png"):
         render.run(_with_images(config, inbox), root)
     assert not list((root / "render_images").rglob("*.png"))
+
+
+def test_good_images_are_rendered_among_bad_ones(
+    rendered, tmp_path, monkeypatch
+):
+    """And nothing is compiled for batches of another size."""
+    config, whole, _ = rendered
+    root = _another(whole, tmp_path)
+    rows, _, folder = _tables(config, whole)
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for number, row in enumerate(rows[:9]):
+        shutil.copy(folder / row["original"], inbox / f"{number}.png")
+    (inbox / "5b.png").write_bytes(b"no image")
+    for name in ("1.png", "2.png", "7.png"):
+        # The header is whole, so it is found when its turn has come.
+        (inbox / name).write_bytes((inbox / name).read_bytes()[:-40])
+    explain, sizes = render.Explainer.__call__, []
+
+    def counted(self, ids, targets, images):
+        sizes.append(len(images))
+        return explain(self, ids, targets, images)
+
+    monkeypatch.setattr(render.Explainer, "__call__", counted)
+    settings = _with_images(config, inbox)
+    result = render.run(settings, root)
+    assert sizes == [config.walk.batch_size, 2]
+    assert (result["images"], result["refused"]) == (6, 4)
+    actual, frames, place = _tables(settings, root, "render_images")
+    of = pseudonyms.existing(root).of
+    good = [of(f"{number}.png") for number in (0, 3, 4, 5, 6, 8)]
+    assert [row["image_id"] for row in actual] == good
+    assert len(frames) == 6 * FRAMES
+    refused = _table(place / "refused.csv")
+    bad = [of(name) for name in ("5b.png", "1.png", "2.png", "7.png")]
+    assert [row["file"] for row in refused] == bad
+    assert refused[0]["reason"] == "is no PNG, JPEG or TIFF image"
+    assert not list(place.glob("*.part-*"))
+    # Once they are mended, they alone are rendered.
+    for number in (1, 2, 7):
+        original = folder / rows[number]["original"]
+        shutil.copy(original, inbox / f"{number}.png")
+    result = render.run(settings, root)
+    assert sizes[2:] == [3]
+    assert (result["images"], result["refused"]) == (9, 1)
+
+
+def test_a_folder_of_damaged_images_is_no_success(made, tmp_path):
+    config, whole = made
+    root = _another(whole, tmp_path)
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for number in range(2):
+        path = inbox / f"{number}.png"
+        Image.new("RGB", (8, 8)).save(path)
+        path.write_bytes(path.read_bytes()[:-25])
+    settings = _with_images(config, inbox)
+    with pytest.raises(problems.DataError, match=r"2 problem(.|\n)*cannot"):
+        render.run(settings, root)
+    assert not workdir.is_complete(settings, root, "render_images")
 
 
 def test_memory_does_not_grow_with_the_folder(made, tmp_path, monkeypatch):
@@ -500,6 +561,8 @@ def test_carried_columns_travel_to_the_table(rendered, tmp_path, monkeypatch):
 def test_numbers_that_are_carried_are_whole_where_they_can_be():
     values = np.array([61.0, 0.1 + 0.2, np.nan, -1e22])
     sizes = np.zeros((4, 2), np.int32)
-    images = sources.Images([], [], lambda _: values, sizes, {"x": values})
+    images = sources.Images(
+        [], [], lambda _: values, sizes, columns={"x": values}
+    )
     cells = [images.cells(n)["x"] for n in range(4)]
     assert cells == ["61", "0.30000000000000004", "", "-1e+22"]

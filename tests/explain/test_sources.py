@@ -16,6 +16,7 @@ def _config(images, limit=0, **data):
     return Config(
         data=DataConfig(
             **{"source": "npz", "path": "x", "resolution": 8, "channels": 3}
+            | {"pseudonyms": False}
             | data
         ),
         walk=WalkConfig(images=str(images), limit=limit),
@@ -96,20 +97,74 @@ def test_other_sizes_and_greys_fit_the_model(tmp_path):
     np.testing.assert_array_equal(read[0, [0, 1, 6, 7]], -1)
 
 
-def test_bad_files_are_listed_together(tmp_path):
+def test_bad_files_are_left_out_and_noted(tmp_path, caplog):
     folder = tmp_path / "in"
     _save(folder / "good.png")
     (folder / "broken.png").write_bytes(b"no png")
     (folder / "empty.jpg").write_bytes(b"")
+    (folder / "gone.png").symlink_to(folder / "nothing.png")
+    # A folder is no image; what is in it is.
+    _save(folder / "scan.png" / "one.png")
+    images = sources.open_images(_config(folder), tmp_path)
+    assert images.ids == ["good", "scan.png_one"]
+    reason = "is no PNG, JPEG or TIFF image"
+    assert images.refused == [
+        ("broken.png", reason),
+        ("empty.jpg", reason),
+        ("gone.png", "does not exist"),
+    ]
+    told = [record.getMessage() for record in caplog.records]
+    assert f"left out: {folder / 'broken.png'} {reason}" in told
+    assert "3 image(s) or file(s) were left out" in told
+    listed = tmp_path / "list.txt"
+    listed.write_text("in/good.png\nin/lost.png\n")
+    images = sources.open_images(_config(listed), tmp_path)
+    assert images.ids == ["in_good"]
+    assert images.refused == [("in/lost.png", "does not exist")]
+
+
+def test_without_a_good_file_all_are_told(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("broken.png", "empty.jpg"):
+        (folder / name).write_bytes(b"")
     with pytest.raises(problems.DataError) as caught:
         sources.open_images(_config(folder), tmp_path)
     assert len(caught.value.problems) == 2
     for name in ("broken.png", "empty.jpg"):
         assert any(name in problem for problem in caught.value.problems)
-    listed = tmp_path / "list.txt"
-    listed.write_text("in/good.png\nin/gone.png\n")
-    with pytest.raises(problems.DataError, match=r"gone.png does not exist"):
-        sources.open_images(_config(listed), tmp_path)
+
+
+def test_the_limit_counts_good_images(tmp_path):
+    folder = tmp_path / "in"
+    for name in ("b", "d", "e"):
+        _save(folder / f"{name}.png")
+    for name in ("a", "c"):
+        (folder / f"{name}.png").write_bytes(b"no png")
+    images = sources.open_images(_config(folder, 2), tmp_path)
+    assert images.ids == ["b", "d"]
+
+
+def test_damaged_pixels_leave_full_batches(tmp_path):
+    """Their headers are whole; the next images take their places."""
+    folder = tmp_path / "in"
+    expected = [_save(folder / f"{n}.png", n, (40, 40, 3)) for n in range(9)]
+    for n in (1, 2, 6):
+        path = folder / f"{n}.png"
+        path.write_bytes(path.read_bytes()[:-1500])
+    config = _config(folder, resolution=64)
+    images = sources.open_images(config, tmp_path)
+    assert len(images.ids) == 9 and not images.refused
+    batches = list(images.batches(3, [0, 1, 2, 3, 5, 6, 7, 8]))
+    assert [positions for positions, _ in batches] == [[0, 3, 5], [7, 8]]
+    for positions, read in batches:
+        assert read.shape == (len(positions), 64, 64, 3)
+        for position, image in zip(positions, read, strict=True):
+            mean = expected[position].mean()
+            assert image.mean() == pytest.approx(mean, abs=0.02)
+    assert [file for file, _ in images.refused] == ["1", "2", "6"]
+    assert all("cannot be read" in why for _, why in images.refused)
+    assert not list(images.batches(3, [1, 2]))
 
 
 def _mixed(folder):
@@ -177,11 +232,13 @@ def test_links_out_of_the_folder_are_refused(tmp_path):
     _save(tmp_path / "out.png")
     (folder / "link.png").symlink_to(tmp_path / "out.png")
     (folder / "within.png").symlink_to("good.png")
-    with pytest.raises(
-        problems.DataError, match=r"link\.png is a link"
-    ) as told:
-        sources.open_images(_config(folder), tmp_path)
-    assert len(told.value.problems) == 1
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    _save(tmp_path / "outside" / "other.png")
+    (folder / "outside").symlink_to(tmp_path / "outside")
+    images = sources.open_images(_config(folder), tmp_path)
+    assert images.ids == ["good", "within"]
+    reason = "is a link that leads out of the folder"
+    assert images.refused == [("link.png", reason), ("loop.png", reason)]
 
 
 def test_pixels_that_cannot_be_used_name_their_file(tmp_path):
@@ -204,11 +261,13 @@ def test_pixels_that_cannot_be_used_name_their_file(tmp_path):
         ("nowhere", "no folder and no list"),
         ("empty", r"no .png, .*file in it"),
         ("empty.txt", "lists no file"),
+        ("image.png", "is no text in UTF-8; give a folder"),
     ],
 )
 def test_nothing_to_explain_is_told(place, message, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.txt").write_text("\n")
+    _save(tmp_path / "image.png")
     with pytest.raises(problems.DataError, match=message):
         sources.open_images(_config(tmp_path / place), tmp_path)
 

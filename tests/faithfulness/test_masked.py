@@ -20,6 +20,7 @@ KEY = "box_mask"
 
 def _config(path, **data):
     settings = {"source": "npz", "path": str(path), "channels": 1}
+    settings["pseudonyms"] = False
     return Config(data=DataConfig(**settings | {"resolution": SIDE} | data))
 
 
@@ -46,7 +47,7 @@ def data(tmp_path):
 
 def test_masks_are_made_as_small_as_the_images(data):
     config, masks = data
-    found = masked.read_masks(config, KEY)
+    found = masked.read_masks(config, "", KEY)
     assert list(found) == [f"tile_{n}" for n in range(COUNT)]
     for mask, mine in zip(masks, found.values(), strict=True):
         assert mine.dtype == np.bool_
@@ -72,8 +73,8 @@ def test_half_a_pixel_is_one(data, tmp_path):
         "",
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(masked.builders, "open_source", lambda _: source)
-        first, second = masked.read_masks(config, "mask").values()
+        patch.setattr(builders, "open_source", lambda _: source)
+        first, second = masked.read_masks(config, "", "mask").values()
     assert not first.any()
     assert np.argwhere(second).tolist() == [[2, 3]]
 
@@ -91,7 +92,7 @@ def test_a_mask_lies_where_its_image_does(tmp_path):
         mask=masks,
     )
     config = _config(path)
-    found = masked.read_masks(config, "mask")
+    found = masked.read_masks(config, "", "mask")
     image = builders.open_source(config).load(0).image
     for mask in found.values():
         np.testing.assert_array_equal(mask, image[..., 0] > 0.5)
@@ -107,7 +108,7 @@ def test_a_mask_lies_where_its_image_does(tmp_path):
 )
 def test_masks_that_are_not_there_are_told(data, key, said):
     with pytest.raises(problems.DataError, match=said):
-        masked.read_masks(data[0], key)
+        masked.read_masks(data[0], "", key)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_files_are_written(rendered, tmp_path):
     with np.load(folder / "shown.npz") as file:
         assert file["mask"].shape == (3, SIDE, SIDE)
         np.testing.assert_array_equal(
-            file["mask"][2], masked.read_masks(config, KEY)["tile_3"]
+            file["mask"][2], masked.read_masks(config, "", KEY)["tile_3"]
         )
     with Image.open(folder / "sheet.png") as picture:
         assert picture.height > 3 * 96

@@ -8,7 +8,13 @@ import pytest
 from jaxstyle import workdir
 from jaxstyle.config import ConfigError
 from jaxstyle.config.faithfulness import KINDS
-from jaxstyle.data import geometry, pipeline, prepare, problems
+from jaxstyle.data import (
+    geometry,
+    pipeline,
+    prepare,
+    problems,
+    pseudonyms,
+)
 from jaxstyle.faithfulness import planting
 from tests.faithfulness import small
 
@@ -27,12 +33,14 @@ def written(tmp_path_factory):
 
 
 def test_clean_images_are_the_source_s(written):
-    config, _, arrays, planted = written
+    config, path, arrays, planted = written
     with np.load(config.run.data.path) as file:
         source = dict(file)
-    assert planted.ids == [f"image_{n}" for n in range(len(source["image"]))]
+    # Names stay where they were.
+    of = pseudonyms.existing(path.parent).of
+    assert planted.ids == [of(str(name)) for name in source["name"]]
     np.testing.assert_array_equal(arrays["split"], source["split"])
-    np.testing.assert_array_equal(arrays["patient"], source["patient"])
+    assert list(arrays["patient"]) == [of(str(p)) for p in source["patient"]]
     for number, image in enumerate(source["image"]):
         unit = geometry.model_image(image[..., None], small.SIDE, 1, None)
         expected = np.rint(unit * 255)

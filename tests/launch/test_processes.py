@@ -142,8 +142,8 @@ def test_two_processes_reach_the_report(made, by_two):
     config = _config(made)
     for name in workdir.STAGES:
         assert workdir.is_complete(config, root, name)
-    stages = {*workdir.STAGES, "compilation_cache"}
-    assert {path.name for path in root.iterdir()} == stages
+    others = {"compilation_cache", "salt"}
+    assert {path.name for path in root.iterdir()} == {*workdir.STAGES, *others}
     assert not list(root.rglob("*.draft"))
     for name in ("classifier", "gan", "encoder"):
         lines = run_log.read_metrics(root / name / "metrics.jsonl")
