@@ -179,7 +179,7 @@ FORMATS: dict[str, tuple[Originals, Damage]] = {
     "nifti": (_nifti(".nii"), mutations.mutated),
     "nifti_gz": (_nifti(".nii.gz"), mutations.within_gzip),
     "npz": (_npz, mutations.within_zip),
-    "csv": (_csv, mutations.mutated),
+    "csv": (_csv, mutations.once),
     "onnx": (_onnx, mutations.mutated),
 }
 

@@ -24,6 +24,11 @@ def mutated(data: bytes, random: np.random.Generator) -> bytes:
     return data
 
 
+def once(data: bytes, random: np.random.Generator) -> bytes:
+    """One kind of damage, for files that few can be done to."""
+    return KINDS[random.integers(len(KINDS))](data, random)
+
+
 def within_gzip(data: bytes, random: np.random.Generator) -> bytes:
     """Damages what is packed, or the packed bytes."""
     if random.random() < 0.3:

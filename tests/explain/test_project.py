@@ -10,6 +10,7 @@ from PIL import Image
 
 from jaxstyle import workdir
 from jaxstyle.config import ConfigError, PredictorConfig, ProjectConfig
+from jaxstyle.data import pseudonyms
 from jaxstyle.encoder import projection
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import project, project_files, sources
@@ -202,6 +203,9 @@ def test_a_folder_and_no_predictor(projected, tmp_path):
     inbox.mkdir(parents=True)
     levels = np.random.default_rng(0).integers(0, 255, (8, 8, 3), np.uint8)
     Image.fromarray(levels).save(inbox / "one.png")
+    # Its header is whole: it has no row in the end.
+    damaged = (inbox / "one.png").read_bytes()[:-40]
+    (inbox / "two.png").write_bytes(damaged)
     settings = dataclasses.replace(
         _settings(config, images=str(inbox.parent), limit=0),
         predictor=PredictorConfig(kind="checkpoint"),
@@ -209,7 +213,8 @@ def test_a_folder_and_no_predictor(projected, tmp_path):
     result = project.run(settings, root)
     assert result["images"] == 1
     (row,) = _table(root)
-    assert row["image_id"] == "sub_one" and row["target"] == ""
+    pseudonym = pseudonyms.existing(root).of("sub/one.png")
+    assert row["image_id"] == pseudonym and row["target"] == ""
     assert "gap_before" not in row and "f_real" not in row
     assert float(row["loss_after"]) < float(row["loss_before"])
 
