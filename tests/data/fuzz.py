@@ -219,7 +219,7 @@ def _ask(path: Path) -> None:
     config = Config(
         predictor=PredictorConfig(
             kind="onnx",
-            target=str(path),
+            address=str(path),
             onnx_layout=path.stem,
             onnx_scores="probabilities",
         )

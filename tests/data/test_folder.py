@@ -211,8 +211,8 @@ def test_splits_without_a_class_or_an_image(tmp_path):
     rows = [[*row, "train" if row[1] == "0" else "val"] for row in rows]
     manifest = images.write_manifest(tmp_path, HEADER + ",split", rows)
     message = _refused(manifest, tmp_path / "run")
-    assert "split 'train' has no image whose label is in" in message
-    assert "split 'val' has only images whose label is in" in message
+    assert "split 'train' has no image of 'positive'" in message
+    assert "split 'val' has no image of 'negative'" in message
     assert "split 'test' has no image" in message
 
 
@@ -467,4 +467,4 @@ def test_what_is_left_must_have_every_class(tmp_path):
             _truncate(tmp_path / row[0])
     manifest = images.write_manifest(tmp_path, HEADER + ",split", rows)
     told = _refused(manifest, tmp_path / "run", skip_unreadable=True)
-    assert "split 'val' has no image whose label is in" in told
+    assert "split 'val' has no image of 'positive'" in told

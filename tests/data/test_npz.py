@@ -119,7 +119,7 @@ def test_missing_splits_are_made_by_patient(tmp_path):
         ),
         (
             {"label": np.zeros(12, np.int32)},
-            ["split 'train' has no image whose"],
+            ["split 'train' has no image of"],
         ),
         (
             {"image": np.linspace(0, 12, 12 * 64).reshape(12, 8, 8)},
