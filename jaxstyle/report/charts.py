@@ -58,7 +58,7 @@ def walk_chart(walk: Walk, question: Question) -> Markup:
     )
     ticks = [(1.0, "1"), (threshold, f"{threshold:g}"), (0.0, "0")]
     if question.is_value:
-        ticks = [(p, question.target.shown(p)) for p in _VALUES_AT]
+        ticks = [(p, question.tick(p)) for p in _VALUES_AT]
     labels = [
         element("span", text, style=f"top:{100 * (1 - at):.2f}%")
         for at, text in ticks

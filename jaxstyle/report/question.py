@@ -36,7 +36,12 @@ class Question:
 
     def shown(self, probability: float) -> str:
         """What is printed of f's answer."""
-        return self.target.shown(probability, _DIGITS)
+        return self.target.shown(probability, _DIGITS).replace("-", "−")
+
+    def tick(self, probability: float) -> str:
+        """Likewise at an axis, where there is little room."""
+        plain = dataclasses.replace(self.target, unit="")
+        return plain.shown(probability, 0).replace("-", "−")
 
     @property
     def answer(self) -> str:
@@ -75,5 +80,7 @@ class Question:
         return (
             "Numbers of the page that compare f’s answers do so on the "
             "logistic scale: 0.5 at "
-            f"{self.shown(self.level)}, 0.73 at {self.target.scale:g} above."
+            f"{self.shown(self.level)}, 0.73 at "
+            f"{self.target.scale:g} {self.target.unit}".rstrip()
+            + " above."
         )

@@ -157,7 +157,7 @@ def test_a_value(grades):
     page = _page(root)
     assert "from 70.00 levels on it counts as “striped”" in page
     assert "f’s value, in levels, on each frame" in page
-    assert "0.73 at 40 above" in page
+    assert "0.73 at 40 levels above" in page
     split = data_pipeline.open_split(config, root, "test")
     exact = contrast(split.images(range(len(split))) / 2 + 0.5)
     for row, value in zip(_images(config, root), exact, strict=True):
