@@ -170,6 +170,11 @@ def _warnings(
         "window right for them?",
         *(white, entries),
     )
+    found += _named(
+        "seem to have text burned in, which the generator learns by heart; "
+        "look whether it tells who somebody is",
+        *(np.flatnonzero(seen.text), entries),
+    )
     if len({entry.group for entry in entries}) == len(entries):
         found.append(
             "each image counts as its own patient; without a column "

@@ -32,6 +32,7 @@ _TAGS = (
     *("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("PixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio"),
+    "BurnedInAnnotation",
     *(
         f"{colour}PaletteColorLookupTable{part}"
         for colour in ("Red", "Green", "Blue")
@@ -93,9 +94,17 @@ def _read(
         formats.check_jpeg(_packed(path, number, header), *size)
     # Colours come as RGB.
     stored = pixels.pixel_array(path, index=number)
+    frame = _shown(stored, header, number, data)
+    return frame._replace(annotated=header.get("BurnedInAnnotation") == "YES")
+
+
+def _shown(
+    stored: np.ndarray, header: Any, number: int, data: config_lib.DataConfig
+) -> records.Frame:
+    """The pixels as the file says that they are to be shown."""
     _apply_groups(header, number)
     if header.PhotometricInterpretation == "PALETTE COLOR":
-        stored = pixels.apply_color_lut(stored, header)
+        stored = _pydicom().pixels.apply_color_lut(stored, header)
         return voi.colour(stored[..., :3], np.iinfo(stored.dtype).max, header)
     if stored.ndim == 3:
         return voi.colour(stored, 2**header.BitsStored - 1, header)

@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxstyle import config as config_lib
-from jaxstyle.data import dicom, formats, geometry, nifti, records
+from jaxstyle.data import (
+    burned_in,
+    dicom,
+    formats,
+    geometry,
+    nifti,
+    records,
+)
 
 
 class Contents(NamedTuple):
@@ -103,7 +110,8 @@ def _read(
     image = geometry.square(unit, data.resolution, data.fit, size)
     if not np.isfinite([*image.flat, *frame.ends]).all():
         raise formats.Refused("comes out as pixels that are no numbers")
-    return records.Sample(image, size, frame.ends)
+    text = frame.annotated or burned_in.suspected(frame.unit)
+    return records.Sample(image, size, frame.ends, text)
 
 
 def _frame(

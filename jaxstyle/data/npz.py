@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from jaxstyle import config as config_lib
-from jaxstyle.data import geometry, manifest, pseudonyms, records, splits
+from jaxstyle.data import (
+    burned_in,
+    geometry,
+    manifest,
+    pseudonyms,
+    records,
+    splits,
+)
 from jaxstyle.data.problems import DataError
 
 _KNOWN = ("image", "label", "split", "patient", "id", "name")
@@ -58,7 +65,11 @@ def open_source(config: config_lib.Config) -> records.Source:
             fit=data.fit,
         )
         ends = geometry.ends(pixels, data.intensity_range)
-        return records.Sample(image, (pixels.shape[0], pixels.shape[1]), ends)
+        text = burned_in.suspected(
+            geometry.to_unit(pixels, data.intensity_range)
+        )
+        size = pixels.shape[0], pixels.shape[1]
+        return records.Sample(image, size, ends, text)
 
     dtype = records.stored_dtype([images.dtype])
     return records.Source(

@@ -54,11 +54,13 @@ class Frame(NamedTuple):
       ends: the file's values that became black and white; the other way
         round where the file says that its largest value is black.
       spacing: height and width of a pixel, in any unit.
+      annotated: the file says that text is burned in.
     """
 
     unit: np.ndarray
     ends: tuple[float, float]
     spacing: tuple[float, float] = (1.0, 1.0)
+    annotated: bool = False
 
 
 class Sample(NamedTuple):
@@ -69,11 +71,13 @@ class Sample(NamedTuple):
       size: height and width in pixels before it was resized; pixels that
         are not square count as the shorter of their sides.
       ends: source values that became black and white.
+      text: text seems to be burned in, or the file says so.
     """
 
     image: np.ndarray
     size: tuple[int, int]
     ends: tuple[float, float] = (0.0, 1.0)
+    text: bool = False
 
 
 class Refusal(NamedTuple):

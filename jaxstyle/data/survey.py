@@ -25,6 +25,7 @@ class Survey:
       range: float32 [N, 2], darkest and brightest in [0, 1].
       white: float32 [N], share of the pixels that are white.
       means: float32 [N] in [0, 1].
+      text: bool [N], text seems to be burned in.
       prints: what tells them apart.
       pairs: the same image in two splits, once it has been looked for.
       tiles: uint8 [TILE, TILE, C] of some images, by number.
@@ -40,6 +41,7 @@ class Survey:
         self.range = np.zeros((count, 2), np.float32)
         self.white = np.zeros(count, np.float32)
         self.means = np.zeros(count, np.float32)
+        self.text = np.zeros(count, np.bool_)
         self.prints = duplicates.Prints(count)
         self.pairs: list[duplicates.Pair] = []
         self.tiles: dict[int, np.ndarray] = {}
@@ -56,6 +58,7 @@ class Survey:
         self.range[number] = seen.min(), seen.max()
         self.white[number] = (seen >= 1).mean()
         self.means[number] = seen.mean()
+        self.text[number] = sample.text
         self.prints.add(number, seen, stored)
         if number in self._shown:
             tile = geometry.resized(image, TILE, TILE)
