@@ -7,7 +7,8 @@ Takes 18 minutes on 2 CPU cores that have other things to do, too. Measured
 0.996, flip rate 1.000, monotonicity 0.993, monotonicity of the stain's
 density 0.991, reconstruction gap 0.001, SSIM 0.867.
 
-    python -m launch.pipeline --config=configs/ihc.py:grades --workdir=runs/grades
+    python -m launch.pipeline --config=configs/ihc.py:grades \\
+        --workdir=runs/grades
 
 asks an ordinal question of the same tiles: of five grades of staining, is it
 the fourth or higher? In 21 minutes (docs/results/ihc_grades.json): AUC of

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from jaxstyle.config import Config
+from jaxstyle.data import geometry
 from jaxstyle.explain import direction as direction_lib
 from jaxstyle.explain.stylespace import Sparse
 from jaxstyle.report import strips
@@ -73,8 +74,9 @@ def write(
     )
     save_png(directory / original, item.original)
     captions = [f"f {config.target.shown(p)}" for p in item.judged]
-    strips.save_animation(directory / animation, item.frames, captions)
-    _strip(config, item, captions).save(
+    whole = item if config.data.fit == "crop" else _unpadded(item, size)
+    strips.save_animation(directory / animation, whole.frames, captions)
+    _strip(config, whole, captions).save(
         directory / strip, compress_level=strips.COMPRESSION
     )
     if item.heat is not None:
@@ -124,6 +126,19 @@ def write(
         "animation": animation.as_posix(),
         **_sparse_columns(item.sparse, sparse),
     }, rows
+
+
+def _unpadded(item: Rendered, size: tuple[int, int]) -> Rendered:
+    """Without the bars that made it a square, as people look at it."""
+    heat = item.heat
+    if heat is not None:
+        heat = geometry.unpad(heat[..., None], *size)[..., 0]
+    return dataclasses.replace(
+        item,
+        original=geometry.unpad(item.original, *size),
+        frames=geometry.unpad(item.frames, *size),
+        heat=heat,
+    )
 
 
 def _sparse_columns(sparse: Sparse | None, file: Path) -> dict[str, str]:

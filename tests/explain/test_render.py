@@ -24,7 +24,7 @@ from jaxstyle.explain import (
     sources,
     stylespace,
 )
-from jaxstyle.report import records
+from jaxstyle.report import records, sheet, strips
 from tests import made_run
 
 FRAMES = 7
@@ -287,6 +287,44 @@ def test_a_folder_and_a_list(rendered, tmp_path):
             )
     assert not (root / "render").exists()
     assert (root / "render_images.previous-1").exists()
+
+
+@pytest.mark.parametrize(("fit", "cut"), [("pad", True), ("crop", False)])
+def test_strips_of_wide_images_have_no_bars(made, tmp_path, fit, cut):
+    """8 x 4 pixels are padded to 8 x 8; strips show the 8 x 4 again."""
+    config, _ = made
+    settings = dataclasses.replace(
+        config, data=dataclasses.replace(config.data, fit=fit)
+    )
+    random = np.random.default_rng(0)
+    frames = random.uniform(-1, 1, (FRAMES, 8, 8, 3)).astype(np.float32)
+    item = render_files.Rendered(
+        image_id="wide",
+        target="",
+        original=frames[0],
+        frames=frames,
+        heat=np.ones((8, 8), np.float32),
+        judged_original=0.2,
+        judged=np.linspace(0.1, 0.9, FRAMES),
+        latent=np.linspace(0.1, 0.9, FRAMES),
+        lambdas=np.linspace(-1, 1, FRAMES),
+        reconstruction_frame=3,
+        flip_frame=-1,
+        status="flipped",
+        sparse=None,
+    )
+    render_files.write(settings, tmp_path, item, (4, 8))
+    folder = tmp_path / "frames" / "wide"
+    with Image.open(folder / "walk.png") as first:
+        pixels = np.asarray(first.convert("RGB"))
+    scale = sheet.enlargement(8)
+    shown = strips.to_rgb(frames[0][2:6] if cut else frames[0])
+    expected = np.kron(shown, np.ones((scale, scale, 1), np.uint8))
+    np.testing.assert_array_equal(pixels[: len(expected)], expected)
+    with Image.open(folder / "00.png") as frame:
+        assert frame.size == (8, 8)
+    with Image.open(folder / "strip.png") as strip:
+        assert strip.height < 12 * scale if cut else strip.height > 8 * scale
 
 
 def _with_images(config, place):
