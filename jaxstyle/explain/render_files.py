@@ -1,7 +1,6 @@
 """One rendered image, and the files and rows that are written of it."""
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ class Rendered:
 
 
 def write(
-    config: Config, directory: Path, item: Rendered, size: Sequence[int]
+    config: Config, directory: Path, item: Rendered, size: tuple[int, int]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Writes one image's files; returns its rows for the two tables.
 
