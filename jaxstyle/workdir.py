@@ -57,6 +57,14 @@ _SECTIONS["dicom"] = _SECTIONS["render"]
 _SECTIONS["evaluation"] = (*_SECTIONS["render"], "evaluation")
 _SECTIONS["report"] = (*_SECTIONS["evaluation"], "report")
 
+# Settings of how the work is done, and not of what comes out.
+_WITHOUT_EFFECT = {
+    "predictor": (
+        *("cache", "http_timeout", "http_retries", "http_authorization"),
+    ),
+    "walk": ("writer_threads",),
+}
+
 # A training goes on from its checkpoints when these change; the first of
 # them is its length, which may only grow.
 _EXTENDABLE = {"gan": ("kimg", "sample_kimg", "checkpoint_kimg")}
@@ -140,6 +148,9 @@ def stage(config: config_lib.Config, workdir: str | Path, name: str) -> Stage:
     """The folder of stage `name`, which need not exist yet."""
     values = config_lib.as_dict(config)
     sections = (*_sections(config, name), "name", "seed")
+    for section, fields in _WITHOUT_EFFECT.items():
+        for setting in fields:
+            del values[section][setting]
     depends = {key: values[key] for key in sections}
     return Stage(name, Path(workdir).absolute() / name, depends)
 

@@ -138,6 +138,27 @@ def test_an_input_made_under_another_config_is_named(tmp_path):
         workdir.begin(_gan(r1_gamma=2.0), tmp_path, "encoder")
 
 
+def test_how_the_work_is_done_makes_no_other_result(tmp_path):
+    config = Config(predictor=PredictorConfig(kind="callable", address="a:b"))
+    stages = ("data", "gan", "encoder", "direction", "render")
+    _finished(config, tmp_path, *stages)
+    config.walk.writer_threads += 1
+    config.predictor.cache = False
+    config.predictor.http_timeout = 1.0
+    assert all(workdir.is_complete(config, tmp_path, n) for n in stages)
+    config.walk.refinements += 1
+    assert not workdir.is_complete(config, tmp_path, "render")
+
+
+def test_another_question_is_another_direction(tmp_path):
+    config = Config()
+    stages = ("data", "classifier", "gan", "encoder", "direction")
+    _finished(config, tmp_path, *stages)
+    config.target.threshold = 0.7
+    done = [workdir.is_complete(config, tmp_path, n) for n in stages]
+    assert done == [True] * 4 + [False]
+
+
 # --- lengths
 
 
