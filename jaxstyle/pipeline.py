@@ -12,7 +12,8 @@ from typing import Any
 from jaxstyle import parallel, predictors, run_log, workdir
 from jaxstyle.classifier import train as classifier
 from jaxstyle.config import Config, ConfigError
-from jaxstyle.data import prepare
+from jaxstyle.data import pipeline as data_pipeline
+from jaxstyle.data import prepare, splits
 from jaxstyle.encoder import train as encoder
 from jaxstyle.evaluation import evaluate
 from jaxstyle.explain import direction, render
@@ -43,6 +44,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     Raises:
       ConfigError: if the config asks for other images than a split.
       PredictorError: if there is no such black box; before any training.
+      WorkdirError: if a split has no image that is asked about.
     """
     _refuse(config, root)
 
@@ -57,6 +59,8 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
             continue
         logging.info("%s: starting", name)
         run_stage(_RUN[name], config, root)
+        if name == "data":
+            _require_asked(config, root)
         taken = workdir.seconds(workdir.stage(config, root, name))
         table.append((name, run_log.clock(taken)))
     page = workdir.stage(config, root, "report").page
@@ -87,6 +91,12 @@ def _refuse(config: Config, root: str | Path) -> None:
         )
     if config.predictor.kind != "checkpoint":
         predictors.load(config, root)
+
+
+def _require_asked(config: Config, root: str | Path) -> None:
+    """Before hours of training: that the question has images."""
+    for split in splits.NAMES:
+        data_pipeline.open_asked(config, root, split)
 
 
 def _stages(config: Config) -> list[str]:

@@ -53,7 +53,9 @@ def test_a_finding_is_what_the_positive_labels_are():
     np.testing.assert_array_equal(config.target.truth(classes), classes)
     assert config.ends == ("negative", "positive")
     # Of several findings each column is one.
-    assert Config(target=TargetConfig(column=7)).target.level == 0.5
+    predictor = PredictorConfig(kind="onnx", address="f.onnx")
+    several = Config(target=TargetConfig(column=7), predictor=predictor)
+    assert several.target.level == 0.5
 
 
 @pytest.mark.parametrize(
@@ -118,3 +120,8 @@ def test_a_value_within_seven_scales_is_exact_to_a_hundredth_of_one():
 def test_a_probability_is_shown_with_its_digits():
     assert TargetConfig().shown(0.98765) == "0.99"
     assert TargetConfig().shown(0.98765, 3) == "0.988"
+
+
+def test_the_built_in_classifier_of_a_finding_has_one_answer():
+    with pytest.raises(ConfigError, match=r"target\.column = 1: .* use 0"):
+        Config(target=TargetConfig(column=1))

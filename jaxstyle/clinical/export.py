@@ -26,6 +26,7 @@ from jaxstyle.clinical import canvas, secondary_capture
 from jaxstyle.config import Config
 from jaxstyle.data import geometry
 from jaxstyle.explain import manifest, search
+from jaxstyle.report.question import Question
 
 Row = dict[str, str]
 
@@ -52,6 +53,8 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     result = {"series": 0, "instances": 0, "left_out": 0}
     for done, (row, frames) in enumerate(_walks(rendered), start=1):
         if row["status"] == search.NOT_EXPLAINED:
+            # It may have been explained before it was rendered anew.
+            shutil.rmtree(stage.path / row["image_id"], ignore_errors=True)
             result["left_out"] += 1
         else:
             export(row, frames)
@@ -133,8 +136,8 @@ class _Exporter:
             series_uid=series_uid,
             run=f"{self._config.name}, config {self._digest}",
             model=self._model,
-            finding=self._config.ends[1],
-            original=float(row["predictor_original"]),
+            what=Question.of(self._config).answer.rstrip(","),
+            original=self._answer(row["predictor_original"]),
             status=row["status"],
             frames=len(frames),
         )
@@ -144,16 +147,16 @@ class _Exporter:
     ) -> secondary_capture.Frame:
         number, role = int(frame["frame"]), _role(row, frame)
         position = float(frame["lambda"])
-        probability = float(frame["predictor_probability"])
-        answer = self._config.target.shown(probability, 3)
+        answer = self._answer(frame["predictor_probability"])
         pixels = self._pixels(row, self._rendered.path / frame["file"])
         lines = secondary_capture.captions(
             role, number, count, position, answer
         )
         picture = canvas.drawn(pixels, lines)
-        return secondary_capture.Frame(
-            number, role, position, probability, answer, picture
-        )
+        return secondary_capture.Frame(number, role, position, answer, picture)
+
+    def _answer(self, probability: str) -> str:
+        return self._config.target.shown(float(probability), 3)
 
     def _pixels(self, row: Row, path: Path) -> np.ndarray:
         """uint8 [h, w, C] without the bars that made it square."""

@@ -14,8 +14,6 @@ import numpy as np
 
 from jaxstyle.clinical import canvas
 
-NOTICE = "SYNTHETIC IMAGE - NOT FOR DIAGNOSIS"
-
 _STORAGE = "1.2.840.10008.5.1.4.1.1.7"
 _EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 # Beside the id in a name, so that lists of patients show it.
@@ -38,8 +36,8 @@ class Series:
       series_uid: of these very frames.
       run: the run's name and the hash of its config.
       model: the fingerprint of f.
-      finding: what f tells the probability of.
-      original: f's probability on the original image, which is not exported.
+      what: what f's answer is, in words.
+      original: that on the original image, which is not exported.
       status: how the walk ended.
       frames: how many there are.
     """
@@ -49,8 +47,8 @@ class Series:
     series_uid: str
     run: str
     model: str
-    finding: str
-    original: float
+    what: str
+    original: str
     status: str
     frames: int
 
@@ -64,15 +62,13 @@ class Frame:
       role: "reconstruction", "counterfactual" (f decides otherwise than on
         the original) or "walk" for others.
       position: lambda.
-      probability: f's.
-      answer: what is burned in of it.
+      answer: what is told of f's.
       picture: the frame with its bands.
     """
 
     number: int
     role: str
     position: float
-    probability: float
     answer: str
     picture: canvas.Canvas
 
@@ -206,7 +202,7 @@ def _image(series: Series, frame: Frame) -> dict[str, Any]:
 
 def _derivation(picture: canvas.Canvas) -> Sequence[str]:
     return (
-        f"{NOTICE}.",
+        f"{canvas.WORDS}.",
         "Frame G(E(x) + lambda alpha) of a walk in the latent space of a",
         "generative network; no pixel is of the original image x. Black bars",
         "that made it square are cut off. Each pixel is repeated",
@@ -218,13 +214,12 @@ def _derivation(picture: canvas.Canvas) -> Sequence[str]:
 
 def _comments(series: Series, frame: Frame) -> Sequence[str]:
     return (
-        f"{NOTICE}.",
+        f"{canvas.WORDS}.",
         "It tells about a classifier, not about a patient.",
         f"Frame {frame.number + 1} of {series.frames}: {frame.role}.",
         f"lambda = {frame.position:.6g} (0 is the reconstruction).",
-        f"f, the classifier's probability of {series.finding!r}: "
-        f"{frame.probability:.6f} (burned in as {frame.answer}); on the "
-        f"original image {series.original:.6f}.",
+        f"{series.what}: {frame.answer}; on the original image "
+        f"{series.original}.",
         f"Walk: {series.status}.",
         f"Classifier: fingerprint {series.model}.",
         f"Run: {series.run}.",

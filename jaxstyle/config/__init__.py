@@ -84,7 +84,7 @@ class Config:
             "channels",
         )
         self.target.check(self.data)
-        self._check_value()
+        self._check_built_in()
         self._check_gradients()
         operations = self.gan.augmentations(self.data.channels)
         require(
@@ -100,13 +100,21 @@ class Config:
         """What to call f's decision against what is asked, and for it."""
         return self.target.ends(self.data)
 
-    def _check_value(self) -> None:
+    def _check_built_in(self) -> None:
+        if self.predictor.kind != "checkpoint":
+            return
         require(
-            self.target.kind != "value" or self.predictor.kind != "checkpoint",
+            self.target.kind != "value",
             "target.kind",
             self.target.kind,
             "the built-in classifier gives probabilities: bring a predictor "
             "of your own (predictor.kind)",
+        )
+        require(
+            self.target.kind != "finding" or self.target.column == 0,
+            "target.column",
+            self.target.column,
+            "the built-in classifier of a finding gives one answer: use 0",
         )
 
     def _check_gradients(self) -> None:

@@ -144,6 +144,12 @@ class FaithfulnessConfig:
             "use 'checkpoint': the benchmark trains its own classifiers",
         )
         require(
+            self.run.target.kind == "finding",
+            "run.target.kind",
+            self.run.target.kind,
+            "use 'finding': whether a shortcut is there is what is learnt",
+        )
+        require(
             self.run.gan.classes == 0,
             "run.gan.classes",
             self.run.gan.classes,

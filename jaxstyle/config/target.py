@@ -10,8 +10,8 @@ from jaxstyle.config.data import DataConfig
 KINDS = ("finding", "class", "pair", "grade", "value")
 # Those whose answer is about `data.class_names`, one name a column of f.
 _OF_CLASSES = ("class", "pair", "grade")
-# A value farther from its threshold is shown as "above" or "below" only:
-# what is kept of its probability tells no more.
+# A value farther from its threshold is shown as "<" or ">" that only: what
+# is kept of its probability tells no more.
 _SCALES_SHOWN = 7.0
 
 
@@ -44,7 +44,7 @@ class TargetConfig:
         or for "value" a value.
       scale: of "value": so far above the threshold the probability is 0.73.
         About a standard deviation of f's values is good; frames show the
-        value itself within 7 scales, and beyond only that it is.
+        value itself within 7 scales, and beyond "<" or ">" that.
       unit: of "value": printed behind it.
     """
 
@@ -68,7 +68,7 @@ class TargetConfig:
             "use a probability strictly between 0 and 1",
         )
         require(
-            np.isfinite(self.threshold) and self.scale > 0,
+            np.isfinite(self.threshold) and 0 < self.scale < np.inf,
             "target.scale",
             self.scale,
             "use a positive scale and a finite threshold",

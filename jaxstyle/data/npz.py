@@ -205,6 +205,12 @@ def _entries(
         labels, groups, config.data.split_fractions, config.seed
     )
     found = splits.problems(chosen, labels, groups, config.data)
+    found += [
+        f"row {row}: patient is empty; fill it in all rows, or leave the "
+        "array out"
+        for row, group in enumerate(groups)
+        if not group
+    ]
     columns = _columns(arrays, config.data.columns, count)
     cells = {name: _cells(arrays[name]) for name in config.data.columns}
     found += pseudonyms.column_problems(cells, config.data)

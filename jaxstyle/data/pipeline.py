@@ -20,6 +20,7 @@ from PIL import Image
 
 from jaxstyle import config as config_lib
 from jaxstyle.data import augment, builders, prepare, records
+from jaxstyle.workdir import WorkdirError
 
 # Splits up to this size stay in memory once decoded.
 CACHE_BYTES = 512 * 2**20
@@ -130,7 +131,8 @@ def open_asked(
     out, as f's answer means nothing for them.
 
     Raises:
-      WorkdirError: if the data have not been prepared under this config.
+      WorkdirError: if the data have not been prepared under this config, or
+        the split has no image on one of the two sides.
     """
     return _opened(config, workdir, split, only_asked=True)
 
@@ -156,11 +158,26 @@ def _opened(
     )
     dtype = np.dtype(image.np_dtype)
     whole = Split(rows, range(len(rows)), source, config, dtype)
-    if not only_asked or np.isfinite(whole.targets).all():
+    if not only_asked:
+        return whole
+    _require_both(config, split, whole.targets)
+    if np.isfinite(whole.targets).all():
         return whole
     numbers = np.flatnonzero(np.isfinite(whole.targets)).tolist()
     some = [rows[number] for number in numbers]
     return Split(some, numbers, source, config, dtype)
+
+
+def _require_both(
+    config: config_lib.Config, split: str, targets: np.ndarray
+) -> None:
+    for end, name in enumerate(config.ends):
+        if not (targets == end).any():
+            raise WorkdirError(
+                f"split {split!r} has no image of {name!r}, and the question "
+                f"(target.kind = {config.target.kind!r}) needs some; choose "
+                "another target, or other splits"
+            )
 
 
 def training_batches(

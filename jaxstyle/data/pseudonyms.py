@@ -29,9 +29,12 @@ _SALT_BYTES = 32
 
 # Words of a column's name that tell whose image it is, or where and when it
 # was taken (after the identifiers of the HIPAA privacy rule, 45 CFR
-# 164.514(b)(2)). A word may begin or end with one of four letters or more.
+# 164.514(b)(2)). A word may begin with one of four letters or more, or end
+# with one of five ("opacity" tells of no city).
 IDENTIFYING = (
-    *("name", "surname", "initials", "birth", "birthday", "dob", "date"),
+    *("name", "surname", "firstname", "lastname", "fullname", "filename"),
+    *("patientname", "initials", "birth", "birthday", "birthdate", "dob"),
+    *("date", "studydate", "id", "ids", "uuid", "patientid", "studyid"),
     *("mrn", "ssn", "nhs", "pid", "passport", "insurance", "accession"),
     *("address", "street", "city", "zip", "postcode", "postal"),
     *("phone", "telephone", "mobile", "fax", "mail", "email", "url"),
@@ -40,6 +43,7 @@ IDENTIFYING = (
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _DICOM_TIME = re.compile(r"\d{8}(\d{2}){1,3}(\.\d{1,6})?([+-]\d{4})?")
+_PRINTED = re.compile(r"\d{1,2}([./-])\d{1,2}\1(18|19|20|21)\d\d")
 _YEARS = range(1850, 2150)
 
 
@@ -172,22 +176,28 @@ def identifying(column: str) -> bool:
     words = [word.lower() for word in _WORD.findall(column)]
     return any(
         word == term
-        or (len(term) >= 4 and (word.startswith(term) or word.endswith(term)))
+        or (len(term) >= 4 and word.startswith(term))
+        or (len(term) >= 5 and word.endswith(term))
         for word in [*words, "".join(words)]
         for term in IDENTIFYING
     )
 
 
 def are_dates(cells: Sequence[str]) -> bool:
-    """Whether all cells that are filled are dates, by ISO 8601 or DICOM.
+    """Whether half of the cells that are filled, or more, are dates.
 
-    DICOM PS3.5, section 6.2: DA is YYYYMMDD, DT may go on to the time.
+    By ISO 8601, DICOM (PS3.5, section 6.2: DA is YYYYMMDD, DT may go on to
+    the time), or with the day or the month first: 31.1.2024, 1/31/2024.
     """
     filled = [cell.strip() for cell in cells if cell.strip()]
-    return bool(filled) and all(map(_is_date, filled))
+    return bool(filled) and sum(map(_is_date, filled)) >= len(filled) / 2
 
 
 def _is_date(cell: str) -> bool:
+    # A table of numbers has 20240131.0.
+    cell = cell.removesuffix(".0")
+    if _PRINTED.fullmatch(cell):
+        return True
     day = cell[:8] if _DICOM_TIME.fullmatch(cell) else cell
     try:
         return datetime.datetime.fromisoformat(day).year in _YEARS

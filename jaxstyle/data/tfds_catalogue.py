@@ -16,9 +16,11 @@ import tensorflow_datasets as tfds
 from jaxstyle import config as config_lib
 from jaxstyle import run_log
 from jaxstyle.data import (
+    burned_in,
     formats,
     geometry,
     manifest,
+    pseudonyms,
     records,
     splits,
     tfds_prepared,
@@ -69,6 +71,8 @@ def open_source(config: config_lib.Config) -> records.Source:
         [entry.group for entry in entries],
         data,
     )
+    cells = {key: list(map(str, values[key])) for key in data.columns}
+    found += pseudonyms.column_problems(cells, data)
     if found:
         raise DataError(str(path), found)
 
@@ -84,9 +88,16 @@ def open_source(config: config_lib.Config) -> records.Source:
             fit=data.fit,
         )
         ends = geometry.ends(pixels, data.intensity_range)
-        return records.Sample(image, (pixels.shape[0], pixels.shape[1]), ends)
+        text = burned_in.suspected(
+            geometry.to_unit(pixels, data.intensity_range)
+        )
+        size = pixels.shape[0], pixels.shape[1]
+        return records.Sample(image, size, ends, text)
 
-    return records.Source("tfds", np.dtype(np.uint8), entries, load, str(path))
+    return records.Source(
+        *("tfds", np.dtype(np.uint8), entries, load, str(path)),
+        names=_names(entries, values),
+    )
 
 
 def _wanted(builder: Any, columns: Sequence[str], path: Path) -> list[str]:
@@ -197,6 +208,20 @@ def _entries(
         for number, row in enumerate(
             zip(ids, labels, groups, chosen, strict=True)
         )
+    ]
+
+
+def _names(
+    entries: Sequence[records.Entry], values: Mapping[str, Sequence[Any]]
+) -> list[records.Name]:
+    """What the set calls its images; a group of one image is no patient."""
+    key = next((key for key in NAMES if key in values), "")
+    given = values[key] if key else [""] * len(entries)
+    return [
+        records.Name(
+            name, patient="" if entry.group == entry.id else entry.group
+        )
+        for name, entry in zip(given, entries, strict=True)
     ]
 
 

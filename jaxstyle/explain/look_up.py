@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from jaxstyle.config import Config
-from jaxstyle.data import manifest, npz, problems, pseudonyms
+from jaxstyle.data import (
+    manifest,
+    npz,
+    problems,
+    pseudonyms,
+    tfds_catalogue,
+)
 from jaxstyle.explain import sources
 
 
@@ -53,6 +59,10 @@ def _names(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
     if config.data.source == "npz":
         for number, names in enumerate(npz.names(path)):
             yield (names.image, names.patient), f"row {number} of {path}"
+    if config.data.source == "tfds":
+        source = tfds_catalogue.open_source(config)
+        for number, name in enumerate(source.names):
+            yield (name.image, name.patient), f"image {number} of {path}"
     for place in (config.walk.images, config.project.images):
         if place:
             for name, file in sources.listed(Path(place)).items():

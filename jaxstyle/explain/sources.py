@@ -67,6 +67,8 @@ class Images:
         for start in range(0, len(positions), batch_size):
             some = list(positions[start : start + batch_size])
             some, new = self._readable(some)
+            if not some:
+                continue
             images = np.concatenate([images, new]) if held else new
             held = held + some
             if len(held) >= batch_size:
@@ -80,7 +82,7 @@ class Images:
             return some, self.read(some)
         except formats.FormatError:
             pass
-        good, images, told = [], [np.zeros((0, 1, 1, 1), np.float32)], []
+        good, images, told = [], [], []
         for position in some:
             try:
                 image = self.read([position])
@@ -92,7 +94,7 @@ class Images:
                 good.append(position)
                 images.append(image)
         refusals.warn(told)
-        return good, np.concatenate(images[1:] or images)
+        return good, np.concatenate(images) if images else np.zeros(0)
 
 
 def open_images(config: Config, root: str | Path) -> Images:

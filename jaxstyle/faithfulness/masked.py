@@ -148,3 +148,9 @@ def _check(config: config_lib.Config) -> None:
         config.predictor.kind,
         "use 'checkpoint': gradients of f are compared with, too",
     )
+    require(
+        config.target.kind == "finding",
+        "target.kind",
+        config.target.kind,
+        "use 'finding': classifiers with one logit are compared",
+    )

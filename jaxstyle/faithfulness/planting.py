@@ -93,7 +93,11 @@ def target_config(
         pseudonyms=False,
         positive_labels=_codes(target),
         class_names=names,
+        # What was asked of the images' own files.
         intensity_range=None,
+        window=None,
+        columns=(),
+        skip_unreadable=False,
     )
     return config_lib.validated(
         dataclasses.replace(config.run, seed=seed, data=data)

@@ -64,7 +64,7 @@ def fingerprint(predictor: Predictor, config: Config) -> str:
     Raises:
       PredictorError: if its answers are not probabilities.
     """
-    return _hashed(_probed(predictor, config))
+    return _hashed(_probed(predictor, config), config)
 
 
 def identity(predictor: Predictor, config: Config) -> dict[str, Any]:
@@ -72,17 +72,19 @@ def identity(predictor: Predictor, config: Config) -> dict[str, Any]:
 
     Returns:
       "kind" and "address" of the config, "target", what is asked,
-      "fingerprint", "probe_probabilities" of what is asked (compare these,
-      where fingerprints differ: noise moves them by 1e-4), and "files", the
-      sha256 of each file that f was read from, by name.
+      "fingerprint", "probe_probabilities" of what is asked, "probe_answers",
+      all that f says of the probes (compare these, where fingerprints
+      differ: noise moves them by 1e-4), and "files", the sha256 of each file
+      that f was read from, by name.
     """
     rows = _probed(predictor, config)
     return {
         "kind": config.predictor.kind,
         "address": config.predictor.address,
         "target": dataclasses.asdict(config.target),
-        "fingerprint": _hashed(rows),
+        "fingerprint": _hashed(rows, config),
         "probe_probabilities": question.asked(rows, config).tolist(),
+        "probe_answers": scaled(rows, config).tolist(),
         "files": files(predictor),
     }
 
@@ -114,7 +116,18 @@ def _probed(predictor: Predictor, config: Config) -> np.ndarray:
     )
 
 
-def _hashed(rows: np.ndarray) -> str:
-    rounded = np.round(rows.astype(np.float64) * 10**_DECIMALS).astype("<i4")
+def scaled(rows: np.ndarray, config: Config) -> np.ndarray:
+    """f's answers, float64; values in scales from their threshold."""
+    rows = np.asarray(rows, np.float64)
+    if config.target.kind == "value":
+        rows = (rows - config.target.threshold) / config.target.scale
+    return rows
+
+
+def _hashed(rows: np.ndarray, config: Config) -> str:
+    rounded = np.round(scaled(rows, config) * 10**_DECIMALS)
+    # The widest values do not fit, and differ all the same.
+    kind = "<i4" if np.abs(rounded).max() < 2**31 else "<f8"
+    rounded = rounded.astype(kind)
     shape = repr(rows.shape).encode()
     return hashlib.sha256(shape + rounded.tobytes()).hexdigest()[:16]

@@ -18,7 +18,7 @@ def card(walk: Walk, number: int, question: Question) -> Markup:
     """
     ends = question.ends
     heading = f"walk-{number}"
-    verdict = trust.judge(walk)
+    verdict = trust.judge(walk, question)
     return element(
         "article",
         element(
@@ -157,6 +157,7 @@ def _data(walk: Walk, question: Question) -> list[dict]:
             "shown": question.shown(frame.predictor),
             "latent": frame.latent,
             "flipped": frame.flipped,
+            "decision": walk.decision ^ frame.flipped,
             "distance": frame.distance,
             "src": data_uri(frame.path),
         }

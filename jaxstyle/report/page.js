@@ -87,7 +87,7 @@
   function write(card, index) {
     const find = (query) => card.element.querySelector(query);
     const frame = card.frames[index];
-    const decision = settings.classes[frame.f >= settings.threshold ? 1 : 0];
+    const decision = settings.classes[frame.decision];
     const place = `Frame ${index + 1} of ${card.frames.length}`;
     const f = `f = ${frame.shown}`;
     find(".frame-name").textContent = place;

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxstyle.evaluation import statistics
+from jaxstyle.report.question import Question
 from jaxstyle.report.records import Walk
 
 # Beyond these a flip is shown, but with a word of caution. f on the
@@ -29,7 +30,7 @@ class Trust(NamedTuple):
     reason: str
 
 
-def judge(walk: Walk) -> Trust:
+def judge(walk: Walk, question: Question) -> Trust:
     """Reads the verdict off f's answers to the frames."""
     if not walk.flipped:
         return Trust(UNEXPLAINED, walk.status)
@@ -37,7 +38,8 @@ def judge(walk: Walk) -> Trust:
     gap = abs(walk.predictor_original - walk.predictor_reconstruction)
     if gap > MOST_GAP:
         doubts.append(
-            f"f moves by {gap:.2f} merely because the image is rebuilt"
+            f"f moves {_moved(walk, question)} merely because the image is "
+            "rebuilt"
         )
     steadiness = statistics.spearman(
         np.asarray([frame.position for frame in walk.frames]),
@@ -52,6 +54,14 @@ def judge(walk: Walk) -> Trust:
         return Trust(CAREFUL, "; ".join(doubts))
     return Trust(
         TRUSTED,
-        f"f judges image and reconstruction alike (apart by {gap:.2f}), "
-        "follows the walk steadily and flips",
+        "f judges image and reconstruction alike (it moves "
+        f"{_moved(walk, question)}), follows the walk steadily and flips",
     )
+
+
+def _moved(walk: Walk, question: Question) -> str:
+    """How far f is from its answer to the image, in its own unit."""
+    before, after = walk.predictor_original, walk.predictor_reconstruction
+    if question.is_value:
+        return f"from {question.shown(before)} to {question.shown(after)}"
+    return f"by {abs(before - after):.2f}"

@@ -55,8 +55,8 @@ def _series(**changes):
         "series_uid": secondary_capture.uid("series"),
         "run": "made, config 12ab",
         "model": "0123456789abcdef",
-        "finding": "Lähmung",
-        "original": 0.9,
+        "what": "f’s probability of “Lähmung”",
+        "original": "0.900",
         "status": "flipped",
         "frames": 11,
     }
@@ -67,9 +67,7 @@ def _frame(channels, shape=(15, 9)):
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (*shape, channels), np.uint8)
     drawn = canvas.drawn(pixels, ["one line"])
-    return secondary_capture.Frame(
-        2, "counterfactual", -1.5, 0.03125, "0.031", drawn
-    )
+    return secondary_capture.Frame(2, "counterfactual", -1.5, "0.031", drawn)
 
 
 def _saved(path, channels=1, **changes):
@@ -154,7 +152,7 @@ def test_it_says_that_it_is_synthetic(saved):
     assert list(read.ImageType)[:2] == ["DERIVED", "SECONDARY"]
     assert read.ImageType[3] == "COUNTERFACTUAL"
     for name in ("ImageComments", "DerivationDescription"):
-        assert "SYNTHETIC IMAGE - NOT FOR DIAGNOSIS" in read[name].value
+        assert "SYNTHETIC - NOT FOR DIAGNOSIS" in read[name].value
     for name in ("SeriesDescription", "StudyDescription"):
         assert "SYNTHETIC - NOT FOR DIAGNOSIS" in read[name].value
 
@@ -163,9 +161,14 @@ def test_it_tells_which_frame_of_which_walk(saved):
     read, frame, _ = saved
     assert read.InstanceNumber == 3
     for told in (
-        *("Frame 3 of 11: counterfactual", "lambda = -1.5 ", "0.031250"),
-        *("0.900000", "Walk: flipped", "0123456789abcdef", "config 12ab"),
-        "probability of 'Lähmung'",
+        *("Frame 3 of 11: counterfactual", "lambda = -1.5 ", ": 0.031;"),
+        *(
+            "original image 0.900.",
+            "Walk: flipped",
+            "0123456789abcdef",
+            "config 12ab",
+        ),
+        "f’s probability of “Lähmung”",
     ):
         assert told in read.ImageComments
     picture = frame.picture

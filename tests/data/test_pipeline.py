@@ -363,3 +363,30 @@ def test_of_a_pair_only_its_two_classes_are_asked_about(tmp_path):
     asked = pipeline.open_asked(config, tmp_path / "run", "val")
     np.testing.assert_array_equal(asked.targets, labels[8:16] >= 1)
     assert len(asked) == 8
+
+
+def test_a_question_without_images_on_one_side_is_refused(tmp_path):
+    """Three classes to train on, but the test split has not the third."""
+    path = tmp_path / "three.npz"
+    labels = np.array([0, 1, 2] * 4 + [0, 1] * 4)
+    split = np.repeat(["train", "val", "test"], [12, 4, 4])
+    pixels = images.random_pixels(20, 8, 8)
+    np.savez(path, image=pixels, label=labels, split=split)
+    config = config_lib.Config(
+        data=config_lib.DataConfig(
+            source="npz",
+            path=str(path),
+            resolution=8,
+            channels=1,
+            class_names=("a", "b", "c"),
+        ),
+        target=config_lib.TargetConfig(kind="class", column=2),
+    )
+    prepare.run(config, tmp_path / "run")
+    assert len(pipeline.open_asked(config, tmp_path / "run", "train")) == 12
+    with pytest.raises(
+        workdir_lib.WorkdirError, match="'test' has no image of 'c'"
+    ):
+        pipeline.open_asked(config, tmp_path / "run", "test")
+    config.target = config_lib.TargetConfig(kind="pair", column=0, against=1)
+    assert len(pipeline.open_asked(config, tmp_path / "run", "test")) == 4

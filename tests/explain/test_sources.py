@@ -284,3 +284,27 @@ def test_a_split(made):
     np.testing.assert_allclose(
         images.read(range(len(targets))), expected, atol=2 / 255
     )
+
+
+def test_batches_of_damaged_images_alone_are_passed_over():
+    """Of a folder read by two: 2 and 3 are damaged, and so is the last."""
+    damaged, names = {2, 3, 8}, [str(n) for n in range(9)]
+
+    def read(positions):
+        for position in positions:
+            if position in damaged:
+                raise formats.FormatError(f"{position} is bad", "is bad")
+        return np.stack([np.full((4, 4, 1), n, np.float32) for n in positions])
+
+    images = sources.Images(names, [""] * 9, read, np.zeros((9, 2), np.int32))
+    for size, expected in (
+        (2, [[0, 1], [4, 5], [6, 7]]),
+        (4, [[0, 1, 4, 5], [6, 7]]),
+        (8, [[0, 1, 4, 5, 6, 7]]),
+    ):
+        images.refused.clear()
+        found = list(images.batches(size, range(9)))
+        assert [rows for rows, _ in found] == expected
+        for rows, pixels in found:
+            np.testing.assert_array_equal(pixels[:, 0, 0, 0], rows)
+        assert [refusal.file for refusal in images.refused] == ["2", "3", "8"]

@@ -131,3 +131,28 @@ def test_a_value_has_to_be_finite(wrong):
     target = TargetConfig(kind="value")
     with pytest.raises(predictors.PredictorError, match="finite values"):
         _ask([[1.0], [wrong]], target, DataConfig(resolution=8))
+
+
+def test_large_values_have_fingerprints_of_their_own():
+    """Volumes in cubic millimetres, far from the threshold."""
+    target = TargetConfig(kind="value", threshold=1.2e6, scale=1e4)
+    config = _config(target, DataConfig(resolution=8))
+
+    def told(value):
+        rows = np.full((8, 1), value)
+        return predictors.fingerprint(_Answers(rows), config)
+
+    found = {told(value) for value in (1.2e6, 1.3e6, 3e5, 1.2e6 + 5)}
+    assert len(found) == 4
+    assert told(1.2e6 + 0.1) == told(1.2e6)
+
+
+def test_a_model_is_known_by_all_that_it_says(tmp_path):
+    """Not by the asked class alone, of which there may be nothing."""
+    config = _config(QUESTIONS["class"])
+    one, other = np.zeros((8, 4)), np.zeros((8, 4))
+    one[:, 0] = other[:, 1] = 1
+    predictors.record(tmp_path, _Answers(one), config)
+    predictors.require_recorded(tmp_path, _Answers(one), config)
+    with pytest.raises(predictors.PredictorError, match="another model"):
+        predictors.require_recorded(tmp_path, _Answers(other), config)

@@ -5,8 +5,15 @@ import dataclasses
 import pytest
 
 from jaxstyle import workdir
+from jaxstyle.config import TargetConfig
 from jaxstyle.report import records, trust
+from jaxstyle.report.question import Question
 from tests.report import fake_run
+
+ASKED = Question.of(fake_run.config())
+VALUE = Question(
+    TargetConfig(kind="value", threshold=10, scale=2, unit="mm"), ("a", "b")
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,15 +30,15 @@ def test_a_steady_flip_from_a_true_reconstruction_is_trusted(walk):
     alike = dataclasses.replace(
         walk, predictor_original=walk.predictor_reconstruction + 0.0999
     )
-    assert trust.judge(alike).level == trust.TRUSTED
-    assert "apart by 0.10" in trust.judge(alike).reason
+    assert trust.judge(alike, ASKED).level == trust.TRUSTED
+    assert "it moves by 0.10" in trust.judge(alike, ASKED).reason
 
 
 def test_a_gap_asks_for_care(walk):
     apart = dataclasses.replace(
         walk, predictor_original=walk.predictor_reconstruction + 0.1001
     )
-    level, reason = trust.judge(apart)
+    level, reason = trust.judge(apart, ASKED)
     assert level == trust.CAREFUL
     assert "moves by 0.10 merely because the image is rebuilt" in reason
 
@@ -48,7 +55,7 @@ def test_wavering_asks_for_care(walk):
         frames=tuple(swapped),
         predictor_original=walk.predictor_reconstruction,
     )
-    level, reason = trust.judge(wavering)
+    level, reason = trust.judge(wavering, ASKED)
     assert level == trust.CAREFUL
     assert "(rank correlation -0.07)" in reason
 
@@ -57,4 +64,13 @@ def test_what_did_not_flip_is_not_explained(walk):
     failed = dataclasses.replace(
         walk, flipped=False, flip_frame=None, status="why"
     )
-    assert trust.judge(failed) == (trust.UNEXPLAINED, "why")
+    assert trust.judge(failed, ASKED) == (trust.UNEXPLAINED, "why")
+
+
+def test_of_a_value_the_gap_is_told_in_its_unit(walk):
+    apart = dataclasses.replace(
+        walk, predictor_original=0.5, predictor_reconstruction=0.9
+    )
+    # 10 + 2 ln 9
+    _, reason = trust.judge(apart, VALUE)
+    assert "f moves from 10.000 mm to 14.394 mm merely because" in reason

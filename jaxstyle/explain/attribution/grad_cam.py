@@ -1,6 +1,5 @@
 """Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) for the built-in f."""
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,8 +33,11 @@ def load(config: Config, workdir: str | Path) -> Heatmaps:
     Raises:
       WorkdirError: if it has not been trained under this config.
     """
-    network, params, _ = train.load(config, workdir)
-    question = functools.partial(predictors.asked_logit, config=config)
+    network, params, temperature = train.load(config, workdir)
+
+    def question(logits: jax.Array) -> jax.Array:
+        return predictors.asked_logit(logits / temperature, config)
+
     return heatmaps(network, params, config.walk.batch_size, question)
 
 

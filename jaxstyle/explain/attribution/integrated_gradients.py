@@ -8,11 +8,7 @@ import numpy as np
 
 from jaxstyle import parallel
 from jaxstyle.classifier.networks import Classifier
-from jaxstyle.explain.attribution.grad_cam import (
-    Heatmaps,
-    Question,
-    the_only,
-)
+from jaxstyle.explain.attribution.grad_cam import Heatmaps
 
 
 def heatmaps(
@@ -21,7 +17,6 @@ def heatmaps(
     batch_size: int,
     baseline: np.ndarray,
     steps: int = 64,
-    question: Question = the_only,
 ) -> Heatmaps:
     """Attributions of a classifier's logit to pixels (eq. 1).
 
@@ -29,12 +24,11 @@ def heatmaps(
     baseline, its integral the sum at the middles of `steps` equal parts.
 
     Args:
-      network: a classifier.
+      network: a classifier with one logit.
       params: its parameters.
       batch_size: images in one call.
       baseline: float32 [H, W, C] in [-1, 1], the image without evidence.
       steps: gradients an image.
-      question: the logit of what is asked.
 
     Returns:
       `heatmaps(images, signs)`: maps float32 [N, H, W], summed over the
@@ -59,8 +53,7 @@ def heatmaps(
         def score(points: jax.Array) -> jax.Array:
             logits = network.apply(params, points)
             # Images do not mix, so one gradient of the sum serves all.
-            asked = question(logits)  # type: ignore[arg-type]
-            return jnp.sum(carry["signs"] * asked)
+            return jnp.sum(carry["signs"] * logits[:, 0])  # type: ignore[index]
 
         return {
             **carry,
