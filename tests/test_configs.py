@@ -27,6 +27,9 @@ VARIANTS = [
     ("chest_xray", "tiny"),
     ("knee", ""),
     ("knee", "tiny"),
+    ("my_folder", ""),
+    ("my_folder", "gpu"),
+    ("my_folder", "tiny"),
     ("patch_camelyon", ""),
     ("patch_camelyon", "tiny"),
     ("colorectal_histology", ""),
@@ -63,7 +66,7 @@ def test_networks_fit_the_images(name, variant):
 @pytest.mark.parametrize(
     "name",
     [
-        *("ihc", "chest_xray", "knee"),
+        *("ihc", "chest_xray", "knee", "my_folder"),
         *("patch_camelyon", "colorectal_histology", "malaria"),
     ],
 )
@@ -72,7 +75,7 @@ def test_unknown_variants_are_refused(name):
         _config(name, "huge")
 
 
-@pytest.mark.parametrize("name", ["chest_xray", "knee"])
+@pytest.mark.parametrize("name", ["chest_xray", "knee", "my_folder"])
 def test_images_with_laterality_are_never_mirrored(name):
     data = _config(name, "").data
     assert not (data.flip_horizontal or data.flip_vertical or data.rotate90)
