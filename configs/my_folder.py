@@ -58,22 +58,23 @@ def get_config(variant: str = "") -> Config:
         #         kind="onnx",
         #         address="model.onnx",
         #         onnx_scores="logits",
-        #         onnx_mean=(0.485, 0.456, 0.406),
-        #         onnx_std=(0.229, 0.224, 0.225),
+        #         onnx_mean=(0.485,),
+        #         onnx_std=(0.229,),
         #     )
+        # with a mean and a deviation for each channel.
         predictor=PredictorConfig(kind="checkpoint"),
         # DECIDE: the question: which column of f's answers is the finding (1
         # as a rule, where f answers with two), and from where on it counts.
         target=TargetConfig(kind="finding", column=0, threshold=0.5),
         # From here on sizes, for a first try on a CPU.
-        classifier=ClassifierConfig(widths=(16, 32, 64), epochs=8),
+        classifier=ClassifierConfig(widths=(16, 32, 64), epochs=6),
         gan=GanConfig(
             mapping_layers=2,
             channel_base=512,
             channel_max=64,
             noise_from=64,
             batch_size=16,
-            kimg=40,
+            kimg=25,
             learning_rate=2.5e-3,
             r1_gamma=0.5,
             path_length_weight=0.5,
@@ -84,7 +85,7 @@ def get_config(variant: str = "") -> Config:
             sample_kimg=5,
         ),
         encoder=EncoderConfig(
-            space="w_plus", widths=(16, 32, 64, 64), kimg=6, adapt_kimg=8
+            space="w_plus", widths=(16, 32, 64, 64), kimg=5, adapt_kimg=6
         ),
         walk=WalkConfig(project=True, limit=100),
     )

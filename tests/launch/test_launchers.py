@@ -2,31 +2,14 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from jaxstyle import workdir
 from jaxstyle.report.numbers import MEANINGS
-from launch import common
 from tests.docs import pages
+from tests.launch.started import CONFIG, LAUNCHERS, launch
 
-REPOSITORY = Path(common.__file__).parents[1]
-CONFIG = "configs/ihc.py:tiny"
-LAUNCHERS = {
-    "prepare_data": "data",
-    "train_classifier": "classifier",
-    "train_gan": "gan",
-    "train_encoder": "encoder",
-    "fit_direction": "direction",
-    "render": "render",
-    "evaluate": "evaluation",
-    "report": "report",
-}
 # What result.json holds at most: what the page can explain.
 NUMBERS = set(MEANINGS)
 # Few images, and no walk of so short a training need flip.
@@ -35,43 +18,6 @@ MAY_BE_UNDEFINED = {
     *("walk.sparsity", "walk.fid", "walk.fid_flipped", "walk.sfid"),
     *("walk.fid_ratio", "latent.r2"),
 }
-
-
-def _launch(name, root, *flags):
-    """Runs `python -m launch.<name>`; (exit status, output, seconds)."""
-    # Hardly optimised programs compile in half the time.
-    environment = os.environ | {
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_backend_optimization_level=0"
-        " --xla_llvm_disable_expensive_passes=true",
-    }
-    command = [sys.executable, "-m", f"launch.{name}", f"--workdir={root}"]
-    started = time.monotonic()
-    done = subprocess.run(
-        [*command, *(flags or [f"--config={CONFIG}"])],
-        cwd=REPOSITORY,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout, time.monotonic() - started
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return tmp_path_factory.mktemp("launched") / "run"
-
-
-@pytest.fixture(scope="module")
-def outputs(root):
-    """What each launcher said, all having run in order."""
-    said = {}
-    for name in LAUNCHERS:
-        status, said[name], _ = _launch(name, root)
-        assert status == 0, f"launch.{name}:\n{said[name]}"
-    return said
 
 
 def test_each_stage_is_complete_and_told(root, outputs):
@@ -120,7 +66,7 @@ def test_strips_have_grad_cam_beside_them(root, outputs):
 def test_the_pipeline_skips_what_is_done(root, outputs):
     stages = [root / stage for stage in LAUNCHERS.values()]
     before = [(path / "complete.json").stat().st_mtime_ns for path in stages]
-    status, said, seconds = _launch("pipeline", root)
+    status, said, seconds = launch("pipeline", root)
     assert status == 0, said
     after = [(path / "complete.json").stat().st_mtime_ns for path in stages]
     assert after == before
@@ -134,7 +80,7 @@ def test_the_pipeline_skips_what_is_done(root, outputs):
 
 def test_an_override_reruns_only_what_depends_on_it(root, outputs):
     flags = (f"--config={CONFIG}", "--config.report.images=3")
-    status, said, _ = _launch("pipeline", root, *flags)
+    status, said, _ = launch("pipeline", root, *flags)
     assert status == 0, said
     assert said.count("complete and unchanged, skipped") == len(LAUNCHERS) - 1
     assert "report: starting" in said
@@ -155,7 +101,7 @@ def test_an_override_reruns_only_what_depends_on_it(root, outputs):
     ],
 )
 def test_a_wrong_start_says_what_to_do(name, flags, message, tmp_path):
-    status, said, _ = _launch(name, tmp_path / "run", *flags)
+    status, said, _ = launch(name, tmp_path / "run", *flags)
     assert status != 0
     assert message in said
 
