@@ -5,10 +5,10 @@ a folder that anybody can make, of pieces of a photograph of the eye:
 
     python -m launch.pipeline --config=configs/my_folder.py --workdir=runs/mine
 
-Took 15 minutes on 2 busy CPU cores, 12 of them trainings. Measured on 100 tiles of
-the test split (docs/results/my_folder.json): f's AUC 0.929, latent predictor's
-AUC against f 0.901, flip rate 0.970, monotonicity 0.977, reconstruction
-gap 0.021, SSIM 0.979.
+Took 15 minutes on 2 busy CPU cores, 12 of them trainings. Measured on 100
+tiles of the test split (docs/results/my_folder.json): f's AUC 0.929, latent
+predictor's AUC against f 0.901, flip rate 0.970, monotonicity 0.977,
+reconstruction gap 0.021, SSIM 0.979.
 
 Why these sizes: see configs/ihc.py. A generator of few channels learns
 upright vessels in 25,000 images; in a first attempt, with tiles in colour
