@@ -200,6 +200,7 @@ def test_arrays_with_and_without_names(tmp_path):
         *("birth", "BirthDate", "date_of_birth", "DOB", "mrn", "hospital-mrn"),
         *("ssn", "Address", "phone_number", "InstitutionName", "hospital"),
         *("study_date", "StudyInstanceUID", "e-mail", "AccessionNumber"),
+        *("PatientID", "subject_id", "StudyID", "filename", "birthdate"),
     ],
 )
 def test_columns_that_tell_who_it_is_are_refused(tmp_path, name):
@@ -213,7 +214,11 @@ def test_columns_that_tell_who_it_is_are_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["age", "sex", "scanner", "site", "view", "kvp", "manufacturer"]
+    "name",
+    [
+        *("age", "sex", "scanner", "site", "view", "kvp", "manufacturer"),
+        *("opacity", "eccentricity", "velocity", "candidate", "update"),
+    ],
 )
 def test_other_columns_are_taken(tmp_path, name):
     assert not pseudonyms.identifying(name)
