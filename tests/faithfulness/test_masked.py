@@ -117,7 +117,7 @@ def test_masks_that_are_not_there_are_told(data, key, said):
         ("data", {"source": "ihc", "path": ""}, r"data\.source = 'ihc'.*'npz'"),
         (
             "predictor",
-            {"kind": "callable", "target": "a:b"},
+            {"kind": "callable", "address": "a:b"},
             r"predictor\.kind = 'callable': use 'checkpoint'",
         ),
     ],

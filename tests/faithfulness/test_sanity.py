@@ -579,7 +579,7 @@ def test_a_killed_check_goes_on(ran, tmp_path, monkeypatch):
     [
         (
             "predictor",
-            {"kind": "callable", "target": "a:b"},
+            {"kind": "callable", "address": "a:b"},
             r"predictor\.kind = 'callable': use 'checkpoint'",
         ),
         ("walk", {"images": "folder"}, r"walk\.images = 'folder'"),

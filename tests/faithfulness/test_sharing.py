@@ -143,5 +143,5 @@ def test_trainings_of_such_runs_see_the_same_images(planted, tmp_path):
     for ours, theirs in zip(*drawn, strict=True):
         np.testing.assert_array_equal(ours["image"], theirs["image"])
         np.testing.assert_array_equal(ours["label"], theirs["label"])
-    targets = [[batch["target"] for batch in batches] for batches in drawn]
+    targets = [[batch["class"] for batch in batches] for batches in drawn]
     assert np.any(np.asarray(targets[0]) != np.asarray(targets[1]))
