@@ -16,7 +16,7 @@ class CallablePredictor:
     """Calls `package.module:function`.
 
     The function maps float32 [N, H, W, C] in [0, 1] to probabilities, [N]
-    or [N, K].
+    or [N, K]; to numbers of any range where the question is about a value.
 
     Args:
       address: where the function is; what follows the colon may have dots.
