@@ -10,8 +10,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from jaxstyle import config as config_lib
-from jaxstyle.data import pipeline, prepare, tfds_catalogue
+from jaxstyle.data import pipeline, prepare, pseudonyms, tfds_catalogue
 from jaxstyle.data.problems import DataError
+from jaxstyle.explain import look_up
 from tests.data import tfds_sets
 
 SETS = ("patch_camelyon", "colorectal_histology", "malaria")
@@ -148,12 +149,31 @@ def test_colorectal_names_may_be_carried(made, tmp_path):
         made["colorectal_histology"],
         positive_labels=(0,),
         columns=("filename",),
+        pseudonyms=False,
     )
     source = tfds_catalogue.open_source(config)
     for number, entry in enumerate(source.entries):
         name = entry.columns["filename"]
         assert name.startswith(f"{number:X}_CRC-Prim-HE-")
         assert name.endswith(".tif_Row_1_Col_151.tif")
+
+
+def test_names_become_pseudonyms_unless_they_are_public(made, tmp_path):
+    """Images by their names, groups by the slides, and both found again."""
+    config = _config(made["colorectal_histology"], positive_labels=(0,))
+    public = tfds_catalogue.open_source(config)
+    source = prepare.open_source(config, tmp_path)
+    known = pseudonyms.existing(tmp_path)
+    for entry, name, old in zip(
+        source.entries, public.names, public.entries, strict=True
+    ):
+        assert "CRC-Prim" in name.image and "CRC-Prim" in old.group
+        assert (entry.id, entry.group) == (
+            known.of(name.image),
+            known.of(old.group),
+        )
+    told = look_up.run(config, tmp_path, source.entries[3].id)
+    assert told == {"1": f"image 3 of {config.data.path}"}
 
 
 # --- sets of other features
