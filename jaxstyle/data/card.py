@@ -29,9 +29,10 @@ def describe(
     """The card as JSON values."""
     names = [entry.split for entry in source.entries]
     exact = sum(pair.exact for pair in seen.pairs)
+    counted = classes(source.entries, data)
     return {
         "images": len(source.entries),
-        "classes": _classes(source.entries, data),
+        "classes": counted,
         "sizes": _sizes(seen),
         "intensity": policy(data),
         "intensities": _intensities(seen),
@@ -40,7 +41,7 @@ def describe(
             "across_splits": exact,
             "nearly_across_splits": len(seen.pairs) - exact,
         },
-        "warnings": _warnings(source, seen, data),
+        "warnings": _warnings(source, seen, counted),
     }
 
 
@@ -95,9 +96,10 @@ def _picture(tile: np.ndarray) -> Image.Image:
     return Image.fromarray(tile[..., 0] if tile.shape[-1] == 1 else tile)
 
 
-def _classes(
+def classes(
     entries: Sequence[records.Entry], data: config_lib.DataConfig
 ) -> dict[str, dict[str, int]]:
+    """How many images of each class each split has, by their names."""
     found = survey.by_class(entries, data)
     return {
         name: {
@@ -139,7 +141,7 @@ def _spread(values: np.ndarray) -> dict[str, float]:
 def _warnings(
     source: records.Source,
     seen: survey.Survey,
-    data: config_lib.DataConfig,
+    counted: dict[str, dict[str, int]],
 ) -> list[str]:
     entries = source.entries
     found = []
@@ -151,7 +153,7 @@ def _warnings(
     found += [
         f"split {name!r} has {count} image(s) of {of!r}; numbers over so few "
         "mean little"
-        for name, counts in _classes(entries, data).items()
+        for name, counts in counted.items()
         for of, count in counts.items()
         if count < TINY_CLASS
     ]

@@ -10,11 +10,11 @@ import numpy as np
 
 from jaxstyle import config as config_lib
 from jaxstyle.data import (
-    burned_in,
     geometry,
     manifest,
     pseudonyms,
     records,
+    samples,
     splits,
 )
 from jaxstyle.data.problems import DataError
@@ -59,17 +59,7 @@ def open_source(config: config_lib.Config) -> records.Source:
         pixels = images[number]
         if pixels.ndim == 2:
             pixels = pixels[..., None]
-        data = config.data
-        image = geometry.model_image(
-            *(pixels, data.resolution, data.channels, data.intensity_range),
-            fit=data.fit,
-        )
-        ends = geometry.ends(pixels, data.intensity_range)
-        text = burned_in.suspected(
-            geometry.to_unit(pixels, data.intensity_range)
-        )
-        size = pixels.shape[0], pixels.shape[1]
-        return records.Sample(image, size, ends, text)
+        return samples.of_pixels(pixels, config.data)
 
     dtype = records.stored_dtype([images.dtype])
     return records.Source(

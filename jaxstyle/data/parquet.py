@@ -5,14 +5,13 @@ reads it, a few thousand rows at a time. Extension types, which may ask for
 code, are refused like everything else that is no number and no word.
 """
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxstyle.data.problems import DataError
+from jaxstyle.data.problems import DataError, told
 
 INSTALL = "pip install pyarrow"
 SUFFIX = ".parquet"
@@ -20,6 +19,7 @@ SUFFIX = ".parquet"
 MAX_ROWS = 2**24
 
 _MAGIC = b"PAR1"
+_DAMAGED = "cannot be read as Parquet"
 # Rows that are decoded, and bytes of a column that are read, at a time.
 _ROWS, _BYTES = 4096, 2**16
 
@@ -47,7 +47,7 @@ def read(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
         that reads it is missing.
     """
     pyarrow = _pyarrow(path)
-    with _told(path):
+    with told(path, _DAMAGED):
         file = pyarrow.parquet.ParquetFile(
             pyarrow.OSFile(str(path)),
             buffer_size=_BYTES,
@@ -71,7 +71,7 @@ def _rows(
     if wrong:
         raise DataError(str(path), wrong)
     number = 0
-    with _told(path):
+    with told(path, _DAMAGED):
         for batch in file.iter_batches(_ROWS, use_threads=False):
             # What a damaged file holds may point beyond its end.
             batch.validate(full=True)
@@ -108,19 +108,6 @@ def _cells(column: Any) -> list[str]:
     if types.is_boolean(column.type):
         column = column.cast("int8")
     return ["" if cell is None else str(cell) for cell in column.to_pylist()]
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Names the file, whatever goes wrong in reading it."""
-    try:
-        yield
-    # Damaged bytes raise anything, KeyError and OverflowError included.
-    except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise DataError(
-            str(path), [f"cannot be read as Parquet ({reason})"]
-        ) from error
 
 
 def _pyarrow(path: Path) -> Any:

@@ -85,13 +85,10 @@ def summary(
     source: records.Source, data: config_lib.DataConfig
 ) -> dict[str, Any]:
     """The numbers of `result.json`."""
-    names = data.class_names
-    classes = {name: dict.fromkeys(names, 0) for name in splits.NAMES}
+    classes = card.classes(source.entries, data)
     labels: dict[str, Counter[str]] = {n: Counter() for n in splits.NAMES}
     groups: dict[str, set[str]] = {name: set() for name in splits.NAMES}
-    found = data.classes_of([entry.label for entry in source.entries])
-    for entry, class_ in zip(source.entries, found.tolist(), strict=True):
-        classes[entry.split][names[class_]] += 1
+    for entry in source.entries:
         labels[entry.split][str(entry.label)] += 1
         groups[entry.split].add(entry.group)
     refused = {"refused": len(source.refused)} if data.skip_unreadable else {}

@@ -1,6 +1,8 @@
 """One error that lists everything that is wrong with a source of images."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 SHOWN = 50
 
@@ -27,3 +29,18 @@ class DataError(ValueError):
         if len(self.problems) > SHOWN:
             lines.append(f"  ... and {len(self.problems) - SHOWN} more")
         super().__init__("\n".join(lines))
+
+
+@contextlib.contextmanager
+def told(path: Path, problem: str = "cannot be read") -> Iterator[None]:
+    """Names the file or folder, whatever goes wrong in reading it.
+
+    Raises:
+      DataError: instead of any other error.
+    """
+    try:
+        yield
+    # Damaged files raise anything, from several packages.
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(str(path), [f"{problem} ({reason})"]) from error

@@ -16,16 +16,15 @@ import tensorflow_datasets as tfds
 from jaxstyle import config as config_lib
 from jaxstyle import run_log
 from jaxstyle.data import (
-    burned_in,
     formats,
-    geometry,
     manifest,
     pseudonyms,
     records,
+    samples,
     splits,
     tfds_prepared,
 )
-from jaxstyle.data.problems import DataError
+from jaxstyle.data.problems import DataError, told
 
 # What TFDS calls them, and what they are here.
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
@@ -82,17 +81,7 @@ def open_source(config: config_lib.Config) -> records.Source:
         packed = formats.guarded(
             lambda _: sources[name][position]["image"], where
         )
-        pixels = formats.decode(where, packed)
-        image = geometry.model_image(
-            *(pixels, data.resolution, data.channels, data.intensity_range),
-            fit=data.fit,
-        )
-        ends = geometry.ends(pixels, data.intensity_range)
-        text = burned_in.suspected(
-            geometry.to_unit(pixels, data.intensity_range)
-        )
-        size = pixels.shape[0], pixels.shape[1]
-        return records.Sample(image, size, ends, text)
+        return samples.of_pixels(formats.decode(where, packed), data)
 
     return records.Source(
         *("tfds", np.dtype(np.uint8), entries, load, str(path)),
@@ -156,8 +145,8 @@ def _values(
     for name, source in sources.items():
         for start in range(0, len(source), _BATCH):
             some = range(start, min(start + _BATCH, len(source)))
-            where = f"{name}, records {some[0]} to {some[-1]}: "
-            with tfds_prepared.told(path, where):
+            where = f"{name}, records {some[0]} to {some[-1]}:"
+            with told(path, f"{where} cannot be read"):
                 read: Any = source.__getitems__(list(some))  # type: ignore
                 for record in read:
                     for key in wanted:

@@ -4,7 +4,6 @@ A set describes itself in two JSON files. TFDS imports the module of each
 feature that they name, so they are looked through before it reads them.
 """
 
-import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from jaxstyle.data import manifest
-from jaxstyle.data.problems import DataError
+from jaxstyle.data.problems import DataError, told
 
 FORMAT = "array_record"
 
@@ -90,23 +89,6 @@ def sources(
             for name in known
             if name in reader.info.splits
         }
-
-
-@contextlib.contextmanager
-def told(path: Path, where: str = "") -> Iterator[None]:
-    """Names the folder, whatever goes wrong in reading it.
-
-    Raises:
-      DataError: instead of any other error.
-    """
-    try:
-        yield
-    # Damaged files raise anything, from several packages.
-    except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise DataError(
-            str(path), [f"{where}cannot be read ({reason})"]
-        ) from error
 
 
 def _code(values: Any) -> Iterator[str]:

@@ -145,7 +145,6 @@ def _model(predictor: dict[str, Any]) -> Markup:
 def _settings(content: Content) -> Markup:
     return json_script(
         {
-            "threshold": content.question.level,
             "classes": list(content.question.ends),
             "limit": DIFFERENCE_LIMIT,
             "colours": diverging_table().ravel().tolist(),
