@@ -166,6 +166,8 @@ def _sections(config: config_lib.Config, name: str) -> tuple[str, ...]:
         sections += ("classifier", "predictor", "target")
     if "walk" in sections and config.walk.project:
         sections += ("project",)
+    if "walk" in sections and config.walk.along == "nearest":
+        sections += ("nearest",)
     return sections
 
 

@@ -17,6 +17,7 @@ from jaxstyle.config.encoder import EncoderConfig, ProjectConfig
 from jaxstyle.config.explain import (
     DirectionConfig,
     EvaluationConfig,
+    NearestConfig,
     ReportConfig,
     WalkConfig,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "EncoderConfig",
     "EvaluationConfig",
     "GanConfig",
+    "NearestConfig",
     "PredictorConfig",
     "ProjectConfig",
     "ReportConfig",
@@ -71,6 +73,7 @@ class Config:
     project: ProjectConfig = field(default_factory=ProjectConfig)
     direction: DirectionConfig = field(default_factory=DirectionConfig)
     walk: WalkConfig = field(default_factory=WalkConfig)
+    nearest: NearestConfig = field(default_factory=NearestConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
 
@@ -127,6 +130,13 @@ class Config:
                 "no gradient flows through this predictor: use 0, or the "
                 "built-in one (predictor.kind = 'checkpoint')",
             )
+        require(
+            self.walk.along != "nearest" or self.predictor.kind == "checkpoint",
+            "walk.along",
+            self.walk.along,
+            "no gradient flows through this predictor: use 'direction', or "
+            "the built-in one (predictor.kind = 'checkpoint')",
+        )
         require(
             not self.walk.project or self.project.noise_weight == 0,
             "project.noise_weight",

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from jaxstyle.config.checks import (
     require,
+    require_natural,
     require_positive,
 )
 
@@ -109,6 +110,9 @@ class WalkConfig:
     Attributes:
       targets: ladder of latent probabilities, rising; lambda follows from
         the latent predictor's closed form.
+      along: "direction" (the fitted one, the same for all images) or
+        "nearest" (each image's own way to the least change that flips f, see
+        `NearestConfig`; needs the built-in classifier's gradient).
       refinements: rounds that narrow the bracket of the smallest flip, each
         by the number of frames.
       batch_size: images walked at once (global).
@@ -134,6 +138,7 @@ class WalkConfig:
         0.95,
         0.99,
     )
+    along: str = "direction"
     refinements: int = 2
     batch_size: int = 16
     split: str = "test"
@@ -154,12 +159,62 @@ class WalkConfig:
             "give rising probabilities strictly between 0 and 1",
         )
         require(
+            self.along in ("direction", "nearest"),
+            "walk.along",
+            self.along,
+            "choose 'direction' or 'nearest'",
+        )
+        require(
+            not (self.sparse and self.along == "nearest"),
+            "walk.sparse",
+            self.sparse,
+            "looked for along the fitted direction alone: use False with "
+            "walk.along = 'nearest'",
+        )
+        require(
             self.split in ("train", "val", "test"),
             "walk.split",
             self.split,
             "choose 'train', 'val' or 'test'",
         )
         require_positive("walk", self, "batch_size", "writer_threads")
+
+
+@dataclass
+class NearestConfig:
+    """The search for each image's nearest counterfactual.
+
+    f is to get as sure of the opposite as `walk.targets` ends.
+
+    Attributes:
+      steps: optimiser steps for each image.
+      learning_rate: Adam's, in units of W's spread.
+      change_weight: weight of the mean absolute change of pixels.
+      smoothness_weight: weight of the total variation of that change.
+      latent_weight: weight of the squared distance of the codes, in units
+        of W's variance.
+    """
+
+    steps: int = 150
+    learning_rate: float = 0.03
+    change_weight: float = 1.0
+    smoothness_weight: float = 1.0
+    latent_weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        require_positive("nearest", self, "steps", "learning_rate")
+        require_natural(
+            "nearest",
+            self,
+            *("change_weight", "smoothness_weight", "latent_weight"),
+        )
+        require(
+            self.change_weight + self.smoothness_weight > 0,
+            "nearest.change_weight",
+            self.change_weight,
+            "use a positive number here or in nearest.smoothness_weight, or "
+            "no change is smaller than another",
+        )
 
 
 @dataclass

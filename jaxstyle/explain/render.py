@@ -25,6 +25,7 @@ from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import direction as direction_lib
 from jaxstyle.explain import (
     manifest,
+    nearest,
     render_files,
     search,
     sources,
@@ -187,6 +188,11 @@ class Explainer:
         self._project = None
         if config.walk.project:
             self._project = projection.load(config, root, self._codec)
+        self._nearest = None
+        if config.walk.along == "nearest":
+            self._nearest = nearest.load(
+                config, root, self._codec, self._direction
+            )
         self._sparsify = None
         if config.walk.sparse:
             self._sparsify = stylespace.Sparsifier(
@@ -199,15 +205,19 @@ class Explainer:
         self, ids: list[str], targets: list[str], images: np.ndarray
     ) -> list[Rendered]:
         """Walks of [N, R, R, C] images in [-1, 1]."""
-        config, direction = self._config, self._direction
+        config = self._config
         judged = predictors.probability(self.predictor, images, config)
         decided = direction_lib.decisions(config, judged)
         codes = self._inverted(ids, images)
+        direction, walker = self._direction, self._walker
+        if self._nearest is not None:
+            direction = self._nearest(codes, decided)
+            walker = walker.redirected(direction)
         lambdas = search.find_walks(
-            config, direction, codes, decided, self._walker.judge
+            config, direction, codes, decided, walker.judge
         )
-        frames = self._walker.frames(codes, lambdas)
-        on_frames = self._walker.judge_frames(frames)
+        frames = walker.frames(codes, lambdas)
+        on_frames = walker.judge_frames(frames)
         walks = search.verdicts(config, lambdas, decided, on_frames)
         latent = direction.along(codes, lambdas)
         sparse = self._sparse(codes, lambdas, decided, walks.flip_frame)
@@ -245,7 +255,7 @@ class Explainer:
         if self._sparsify is None:
             return found
         ends = np.where(decided, lambdas[:, 0], lambdas[:, -1])
-        offsets = self._direction.offsets(codes, ends[:, None])[:, 0]
+        offsets = self._direction.offsets(codes, ends[:, None])[:, 0, 0]
         for n in np.flatnonzero(flip_frame >= 0):
             found[n] = self._sparsify(codes[n], offsets[n], bool(decided[n]))
         return found

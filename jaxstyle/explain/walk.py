@@ -29,13 +29,14 @@ def walk_frames(
       generator: the network.
       constants: its parameters and the noise.
       codes: [B, rows, w_dim], rows 1 (W) or L (W+).
-      offsets: [B, K, w_dim], added to every row.
+      offsets: [B, K, 1 or rows, w_dim], added to every row or to each its
+        own.
 
     Returns:
       [B, K, R, R, C], about [-1, 1].
     """
     params, noise = constants
-    moved = codes[:, None] + offsets[:, :, None]
+    moved = codes[:, None] + offsets
     batch, count, rows, width = moved.shape
     images = generator.apply(
         params,

@@ -174,7 +174,7 @@ def tangents(direction: Direction, codes: np.ndarray) -> np.ndarray:
     """
     near = np.float32(_NEAR * direction.region.spread)
     ends = np.tile([-near, near], (len(codes), 1))
-    behind, ahead = np.moveaxis(direction.offsets(codes, ends), 1, 0)
+    behind, ahead = np.moveaxis(direction.offsets(codes, ends)[:, :, 0], 1, 0)
     steps = ahead - behind
     lengths = np.linalg.norm(steps, axis=-1, keepdims=True)
     return steps / np.where(lengths > 0, lengths, 1)

@@ -154,7 +154,7 @@ def test_the_mlp_finds_it_too(tmp_path, monkeypatch):
     assert 0.75 < result["test"]["r2"] <= 1
     # Walks go where f rises.
     codes = world.open_split(None, None, "test").codes[:20]
-    ways = direction.offsets(codes, np.full((20, 1), 2.0))[:, 0]
+    ways = direction.offsets(codes, np.full((20, 1), 2.0))[:, 0, 0]
     assert np.all(ways @ world.alpha > 1.6)
 
 

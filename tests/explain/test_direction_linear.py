@@ -39,10 +39,10 @@ def test_the_closed_form_reaches_the_target(rows):
     lambdas = direction.steps_to(codes, targets)
     assert lambdas.shape == (7, 4)
     offsets = direction.offsets(codes, lambdas)
-    assert offsets.shape == (7, 4, DIM) and offsets.dtype == np.float32
+    assert offsets.shape == (7, 4, 1, DIM) and offsets.dtype == np.float32
     for k, target in enumerate(targets):
         # Every row moves, as in the renderer.
-        moved = codes.astype(np.float64) + offsets[:, k, None]
+        moved = codes.astype(np.float64) + offsets[:, k]
         reached = special.expit(direction.logits(moved))
         np.testing.assert_allclose(reached, target, atol=1e-5)
     np.testing.assert_allclose(
@@ -50,7 +50,7 @@ def test_the_closed_form_reaches_the_target(rows):
     )
     # Lambda is the length of the way.
     np.testing.assert_allclose(
-        np.linalg.norm(offsets, axis=2), np.abs(lambdas), rtol=1e-5
+        np.linalg.norm(offsets[:, :, 0], axis=2), np.abs(lambdas), rtol=1e-5
     )
 
 

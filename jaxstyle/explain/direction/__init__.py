@@ -4,6 +4,7 @@ from jaxstyle.explain.direction.curved import Curved
 from jaxstyle.explain.direction.files import load, save
 from jaxstyle.explain.direction.labels import Labelled, decisions, summary
 from jaxstyle.explain.direction.linear import Linear
+from jaxstyle.explain.direction.own import Own
 from jaxstyle.explain.direction.protocol import Direction
 from jaxstyle.explain.direction.region import Region
 from jaxstyle.explain.direction.stage import encoded, prepare, run
@@ -13,6 +14,7 @@ __all__ = [
     "Direction",
     "Labelled",
     "Linear",
+    "Own",
     "Region",
     "decisions",
     "encoded",

@@ -52,8 +52,9 @@ class Curved:
         return self._logit(summary(codes))
 
     def offsets(self, codes: np.ndarray, lambdas: np.ndarray) -> np.ndarray:
-        """To the points of the paths, float32 [N, K, w_dim]."""
-        return self._paths(codes).offsets(lambdas).astype(np.float32)
+        """To the points of the paths, float32 [N, K, 1, w_dim]."""
+        moved = self._paths(codes).offsets(lambdas)
+        return moved.astype(np.float32)[:, :, None]
 
     def along(self, codes: np.ndarray, lambdas: np.ndarray) -> np.ndarray:
         """Latent probabilities [N, K] of codes moved by lambdas [N, K]."""

@@ -39,9 +39,9 @@ class Linear:
         return summary(codes) @ self.normal + self.intercept
 
     def offsets(self, codes: np.ndarray, lambdas: np.ndarray) -> np.ndarray:
-        """lambda * alpha, whatever the codes: float32 [N, K, w_dim]."""
+        """lambda * alpha, whatever the codes: float32 [N, K, 1, w_dim]."""
         del codes
-        return lambdas.astype(np.float32)[:, :, None] * self.alpha
+        return lambdas.astype(np.float32)[:, :, None, None] * self.alpha
 
     def along(self, codes: np.ndarray, lambdas: np.ndarray) -> np.ndarray:
         """Latent probabilities [N, K] of codes moved by lambdas [N, K]."""

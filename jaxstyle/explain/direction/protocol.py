@@ -11,8 +11,8 @@ class Direction(Protocol):
     """A latent predictor, and the walk along which it rises.
 
     Codes are [N, rows, w_dim], and a walk moves all rows of a code by the
-    same offset; lambda is the length of the walk in W, positive towards
-    the finding.
+    same offset, or each by its own; lambda is the length of the walk in W
+    (the root mean square over the rows), positive towards the finding.
     """
 
     @property
@@ -25,7 +25,7 @@ class Direction(Protocol):
         ...
 
     def offsets(self, codes: np.ndarray, lambdas: np.ndarray) -> np.ndarray:
-        """What to add to each row: [N, K] -> float32 [N, K, w_dim]."""
+        """What to add to a code: [N, K] -> float32 [N, K, 1 or L, w_dim]."""
         ...
 
     def along(self, codes: np.ndarray, lambdas: np.ndarray) -> np.ndarray:

@@ -55,15 +55,15 @@ class Region:
 
         Args:
           points: [N, w_dim].
-          alpha: [w_dim].
+          alpha: [w_dim], or each point's own, [N, w_dim].
 
         Returns:
           [N] <= 0 and [N] >= 0.
         """
         offset = (points - self.centre) @ self.whitening
         step = alpha @ self.whitening
-        length = step @ step
-        along = offset @ step / length
+        length = np.sum(step**2, axis=-1)
+        along = np.sum(offset * step, axis=-1) / length
         squared = np.sum(offset**2, axis=1)
         room = np.maximum(self.radius**2 - squared, 0) / length
         reach = np.sqrt(along**2 + room)
