@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from jaxstyle import run_log, workdir
-from jaxstyle.config import Config, DirectionConfig
+from jaxstyle.config import Config
 from jaxstyle.config.checks import require
 from jaxstyle.evaluation import statistics
-from jaxstyle.explain import compare_files, search
-from jaxstyle.explain.compare_walks import Comparison
+from jaxstyle.explain import compare_files, compare_walks, search
 
 _MEASURES = ("flip_lambda", "proximity", "off_target")
 
@@ -42,7 +41,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     )
     stage = workdir.begin(config, root, "compare_directions")
     files = compare_files.Files(stage.path)
-    methods = DirectionConfig.METHODS
+    methods = compare_walks.methods(config)
     waiting = [method for method in methods if not files.is_done(method)]
     if waiting:
         _measure(config, root, files, waiting)
@@ -103,8 +102,8 @@ def _measure(
     files: compare_files.Files,
     waiting: list[str],
 ) -> None:
-    compare = Comparison(config, root)
-    count, total = compare.count, len(DirectionConfig.METHODS)
+    compare = compare_walks.Comparison(config, root)
+    count, total = compare.count, len(compare_walks.methods(config))
     done = (total - len(waiting)) * count
     progress = run_log.Progress(
         "compare directions", total * count, "walks", done

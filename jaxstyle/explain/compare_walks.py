@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from jaxstyle import predictors
-from jaxstyle.config import Config
+from jaxstyle.config import Config, DirectionConfig
 from jaxstyle.data import pipeline
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.evaluation import features
 from jaxstyle.evaluation import images as image_metrics
-from jaxstyle.explain import search, walk
+from jaxstyle.explain import nearest, search, walk
 from jaxstyle.explain.compare_files import Pictured
 from jaxstyle.explain.direction import (
     Direction,
@@ -24,10 +24,18 @@ from jaxstyle.explain.direction import (
     stage,
 )
 
+# Compared with the fitted directions where f has a gradient.
+NEAREST = "nearest"
 # Of a larger training split, so many images stand for all.
 _MOST_REAL = 1000
 # Images that are pictured, of either decision.
 _PICTURED = 2
+
+
+def methods(config: Config) -> tuple[str, ...]:
+    """All that are compared: the fitted ones, and each image's own way."""
+    own = (NEAREST,) if config.predictor.kind == "checkpoint" else ()
+    return (*DirectionConfig.METHODS, *own)
 
 
 class Comparison:
@@ -42,8 +50,8 @@ class Comparison:
     """
 
     def __init__(self, config: Config, root: str | Path) -> None:
-        self._config = config
-        codec = encoder_train.load(config, root)
+        self._config, self._root = config, root
+        codec = self._codec = encoder_train.load(config, root)
         predictor = predictors.load(config, root)
         self._material, _ = stage.prepare(config, root, codec, predictor)
         self._split = pipeline.open_asked(config, root, config.walk.split)
@@ -90,7 +98,8 @@ class Comparison:
         """Measures one method.
 
         Args:
-          method: one of `DirectionConfig.METHODS`.
+          method: one of `methods`; "nearest" has the latent predictor of
+            the config's own direction.
           tell: called with the number of images walked so far.
 
         Returns:
@@ -103,7 +112,10 @@ class Comparison:
           images. That counts all that changes, the finding included: of two
           ways to flip an image the one with less of it changes less besides.
         """
-        direction, numbers = fitting.fit(self._config, method, self._material)
+        own = method == NEAREST
+        fitted = self._config.direction.method if own else method
+        direction, numbers = fitting.fit(self._config, fitted, self._material)
+        search_nearest = self._nearest(direction) if own else None
         numbers["fidelity"] = fidelity.quality(
             self._config, direction, self._data
         )
@@ -111,6 +123,10 @@ class Comparison:
         size = self._config.walk.batch_size
         for start in range(0, self.count, size):
             rows = np.arange(start, min(start + size, self.count))
+            if search_nearest is not None:
+                direction = search_nearest(
+                    self._data.codes[rows], self._decided[rows]
+                )
             found = self._walked(direction, rows)
             walks += self._measured(rows, found)
             pictured += [
@@ -120,6 +136,9 @@ class Comparison:
             ]
             tell(len(walks))
         return numbers | {"walks": walks}, pictured
+
+    def _nearest(self, latent: Direction) -> nearest.Nearest:
+        return nearest.load(self._config, self._root, self._codec, latent)
 
     def _walked(
         self,

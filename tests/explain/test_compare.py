@@ -233,7 +233,7 @@ def test_a_killed_comparison_goes_on(compared, tmp_path, monkeypatch):
     ).read_bytes()
     # Once more: nothing is loaded, all is read.
     monkeypatch.setattr(
-        compare, "Comparison", lambda *_: pytest.fail("measured")
+        compare_walks, "Comparison", lambda *_: pytest.fail("measured")
     )
     assert compare.run(config, root) == result
 
