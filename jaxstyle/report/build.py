@@ -7,7 +7,14 @@ from typing import Any
 
 from jaxstyle import predictors, run_log, workdir
 from jaxstyle.config import Config
-from jaxstyle.report import comparisons, images, page, records, selection
+from jaxstyle.report import (
+    comparisons,
+    images,
+    methods,
+    page,
+    records,
+    selection,
+)
 from jaxstyle.report.content import Compared, Content
 from jaxstyle.report.question import Question
 
@@ -53,7 +60,7 @@ def _content(config: Config, root: str | Path) -> Content:
         title=config.report.title,
         name=config.name,
         question=Question.of(config),
-        method=config.direction.method,
+        method=methods.chosen(config),
         predictor=predictors.recorded(
             workdir.stage(config, root, "render").path
         ),

@@ -30,7 +30,7 @@ class Content:
       title: heading.
       name: of the experiment.
       question: what f is asked.
-      method: that found the direction.
+      method: that found the direction, or each image's own.
       predictor: which f the walks explain (see `predictors.recorded`).
       evaluation: numbers by key.
       details: what the evaluation tells beside them: "intervals", 95 %

@@ -1,12 +1,13 @@
 """Methods of finding the direction, side by side."""
 
-from jaxstyle.config import DirectionConfig
+from jaxstyle.config import Config
 from jaxstyle.report import numbers, ranking
 from jaxstyle.report.content import Compared
 from jaxstyle.report.markup import Markup, element, join
 from jaxstyle.report.ranking import Column, Row
 
 PICTURES = ("compare_directions/comparison.png",)
+NEAREST = "nearest"
 STAGE, TITLE = "compare_directions", "Methods side by side"
 
 _NAMES = {
@@ -16,6 +17,7 @@ _NAMES = {
     "class_means": "Difference of class means",
     "whitened": "Whitened logistic regression",
     "mlp": "MLP, curved walks",
+    NEAREST: "Each image's nearest counterfactual",
 }
 _COLUMNS = (
     Column(
@@ -64,6 +66,12 @@ _COLUMNS = (
 )
 
 
+def chosen(config: Config) -> str:
+    """The method that the run's own walks follow."""
+    nearest = config.walk.along == "nearest"
+    return NEAREST if nearest else config.direction.method
+
+
 def section(compared: Compared, own: str) -> Markup:
     """A table of the methods, and walks by all of them.
 
@@ -78,16 +86,17 @@ def section(compared: Compared, own: str) -> Markup:
             _method(name, name == own),
             numbers.flattened(result[name]),
         )
-        for name in DirectionConfig.METHODS
+        for name in _NAMES
         if name in result
     ]
     return join(
         element(
             "p",
             "Each method finds a direction from the same codes and walks from "
-            f"the same {images:,} images along it. Methods flip different "
-            "images, so the last three columns are means over those that "
-            f"every method flips: {common:,} of {images:,}.",
+            f"the same {images:,} images along it; the nearest counterfactual "
+            "is looked for with f’s gradient, for each image anew. Methods "
+            "flip different images, so the last three columns are means over "
+            f"those that every method flips: {common:,} of {images:,}.",
             class_="note",
         ),
         element("p", ranking.INTERVALS, class_="note"),

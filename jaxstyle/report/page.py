@@ -5,11 +5,10 @@ import hashlib
 from importlib import resources
 from typing import Any
 
-from jaxstyle.report import comparisons, images, results
+from jaxstyle.report import comparisons, images, methods, results
 from jaxstyle.report.colours import DIFFERENCE_LIMIT, diverging_table
 from jaxstyle.report.content import Content
 from jaxstyle.report.markup import Markup, element, join, json_script
-from jaxstyle.report.question import Question
 from jaxstyle.report.sections import generator_section, walks_section
 
 # Below this side, pixels are shown as squares instead of being smoothed.
@@ -86,7 +85,7 @@ def _masthead(content: Content) -> Markup:
         "header",
         element("p", content.name, class_="name"),
         element("h1", content.title),
-        element("p", _introduction(content.question), class_="lead"),
+        element("p", _introduction(content), class_="lead"),
         element(
             "p",
             element("strong", "Synthetic images, not for diagnosis."),
@@ -104,12 +103,19 @@ def _masthead(content: Content) -> Markup:
     )
 
 
-def _introduction(question: Question) -> str:
+def _introduction(content: Content) -> str:
+    question = content.question
     negative, positive = question.ends
+    way = "one fixed direction"
+    if content.method == methods.NEAREST:
+        way = (
+            "the image's own way to the least change that makes f sure of "
+            "the opposite"
+        )
     return (
         f"{question.introduction} For each image below, a generative model "
         "first rebuilds it (the reconstruction), then changes it step by step "
-        f"along one fixed direction, from “{negative}” towards "
+        f"along {way}, from “{negative}” towards "
         f"“{positive}”. λ says how far, and at λ = 0 stands the "
         "reconstruction. f judges every frame anew. The frame at which its "
         "decision changes is a counterfactual: the image that f would have "

@@ -305,6 +305,16 @@ def test_no_samples_and_no_metrics_are_no_fault(tmp_path):
     assert not _with(reader, "img", "samples")
 
 
+def test_the_page_tells_what_walks_follow(page, tmp_path):
+    assert "one fixed direction" in _read(page).text
+    settings = fake_run.config()
+    settings.walk.along = "nearest"
+    _run(tmp_path, settings, images=2)
+    text = _read(tmp_path / "report" / "index.html").text
+    assert "one fixed direction" not in text
+    assert "own way to the least change" in text
+
+
 def test_limit_of_images(tmp_path):
     _, result = _run(tmp_path, fake_run.config(images=3), images=9)
     assert result["shown"] == 3 and result["rendered"] == 9

@@ -98,6 +98,15 @@ def test_methods_in_order_with_their_common_numbers():
     assert "431 of 512" in html
 
 
+def test_the_nearest_counterfactual_stands_beside_the_directions():
+    result = fake_comparisons.methods_result()
+    result[methods.NEAREST] = result["logistic"]
+    html = methods.section(Compared(result, {}), methods.NEAREST)
+    head, _ = _rows(html)[-1]
+    assert methods.NEAREST in head and "this run" in head
+    assert len(_rows(html)) == len(DirectionConfig.METHODS) + 1
+
+
 def test_the_best_methods():
     """By their place: least_squares 1, svm 2, whitened 4, mlp 5."""
     result = fake_comparisons.methods_result()
