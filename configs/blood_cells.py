@@ -14,7 +14,13 @@ integrated gradients and occlusion, with the boxes, on test images with a
 white cell that f sees (runs/blood/faithfulness/). A box is larger than its
 cell, and a few white cells have none.
 
-Not measured yet: neither time nor numbers are known for this config.
+White cells lie anywhere, so walks follow each image's own way
+(`walk.along`). `cpu`, 41 minutes of 2 CPU cores that other trainings used,
+too, and a minute and a half for the boxes (docs/results/blood_cells.json):
+on the first 160 test images flip rate 0.988, monotonicity 0.968, gap 0.002,
+SSIM 0.899; and of the 30 with a boxed cell, overlap with the box 0.647, the
+strongest change inside of it in 0.967. Along the one fitted direction, from
+E(x), 0.045 of 462 images flip.
 """
 
 from configs import gan_presets, ihc
@@ -24,6 +30,7 @@ from jaxstyle.config import (
     DataConfig,
     EncoderConfig,
     GanConfig,
+    WalkConfig,
 )
 
 
@@ -55,6 +62,7 @@ def get_config(variant: str = "") -> Config:
         encoder=EncoderConfig(
             space="w_plus", widths=(64, 128, 256, 256), kimg=300, adapt_kimg=200
         ),
+        walk=WalkConfig(project=True, along="nearest"),
     )
     if variant == "cpu":
         _cpu(config)
@@ -93,3 +101,4 @@ def _cpu(config: Config) -> None:
     config.encoder = EncoderConfig(
         space="w_plus", widths=(16, 32, 64, 64), kimg=16, adapt_kimg=28
     )
+    config.walk.limit = 160

@@ -25,6 +25,7 @@ from jaxstyle.config import (
     ClassifierConfig,
     Config,
     DataConfig,
+    DirectionConfig,
     EncoderConfig,
     GanConfig,
     WalkConfig,
@@ -69,7 +70,9 @@ def get_config(variant: str = "") -> FaithfulnessConfig:
                 space="w_plus", widths=(16, 32, 64, 64), kimg=16, adapt_kimg=16
             ),
             # From E(x) alone fine things, such as a blur, are not found.
-            walk=WalkConfig(project=True, limit=80),
+            # How steady alpha is, is not asked here, and takes minutes.
+            direction=DirectionConfig(bootstraps=2),
+            walk=WalkConfig(project=True, along="nearest", limit=80),
         ),
         plants=PlantsConfig(train_images=2000, val_images=300, test_images=160),
     )

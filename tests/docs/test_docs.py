@@ -12,7 +12,7 @@ import jaxstyle
 from jaxstyle.config import Config
 from jaxstyle.config.faithfulness import FaithfulnessConfig
 from jaxstyle.data import builders
-from jaxstyle.explain import manifest
+from jaxstyle.explain import compare_walks, manifest
 from jaxstyle.explain.direction import methods
 from jaxstyle.report.meanings import MEANINGS
 from tests.docs import pages
@@ -146,7 +146,7 @@ def test_the_evaluation_has_the_numbers_that_are_told():
 def test_the_directions_are_those_compared():
     told = pages.rows(STAGES["compare_directions"], "method")
     names = [pages.codes(cells[0])[0] for cells in told]
-    assert set(names) == {*methods.NORMALS, "mlp"}
+    assert set(names) == {*methods.NORMALS, "mlp", compare_walks.NEAREST}
 
 
 def _messages():
