@@ -160,6 +160,11 @@ def salt(workdir: str | Path) -> Path:
     return Path(workdir).absolute() / "salt"
 
 
+def student(workdir: str | Path) -> Path:
+    """The run folder of the network that learns a black box's decisions."""
+    return Path(workdir).absolute() / "student"
+
+
 def _sections(config: config_lib.Config, name: str) -> tuple[str, ...]:
     sections = _SECTIONS[name]
     if name == "encoder" and config.encoder.predictor_weight:

@@ -9,14 +9,17 @@ import functools
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle import checkpoints, workdir
 from jaxstyle.config import (
+    ClassifierConfig,
     Config,
     DirectionConfig,
     EncoderConfig,
     EvaluationConfig,
+    NearestConfig,
     PredictorConfig,
     WalkConfig,
 )
@@ -44,11 +47,25 @@ def colour(images: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-10 * (red - blue)))
 
 
+def logit(steepness: jax.Array, images: jax.Array) -> jax.Array:
+    """That of `colour` where steepness is 5, of images in [-1, 1]: [N]."""
+    red, _, blue = jnp.moveaxis(images.mean(axis=(1, 2)), -1, 0)
+    return steepness * (red - blue)
+
+
 def settings(path: Path, **encoder) -> Config:
     """A config of `tiny`'s size with every section; data in `path`."""
     small = tiny.config(data={"source": "npz", "path": str(path)})
     return dataclasses.replace(
         small,
+        # Of the student that learns what the black box decides.
+        classifier=ClassifierConfig(
+            widths=(8, 8),
+            batch_size=16,
+            epochs=25,
+            patience=25,
+            learning_rate=1e-2,
+        ),
         encoder=EncoderConfig(**ENCODER | encoder),
         predictor=PredictorConfig(
             kind="callable", address="tests.made_run:colour"
@@ -59,6 +76,7 @@ def settings(path: Path, **encoder) -> Config:
         walk=WalkConfig(
             targets=(0.1, 0.3, 0.5, 0.7, 0.9), batch_size=4, refinements=1
         ),
+        nearest=NearestConfig(steps=20, learning_rate=0.2),
         evaluation=EvaluationConfig(samples=24, bootstraps=20),
     )
 

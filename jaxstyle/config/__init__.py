@@ -131,13 +131,6 @@ class Config:
                 "built-in one (predictor.kind = 'checkpoint')",
             )
         require(
-            self.walk.along != "nearest" or self.predictor.kind == "checkpoint",
-            "walk.along",
-            self.walk.along,
-            "no gradient flows through this predictor: use 'direction', or "
-            "the built-in one (predictor.kind = 'checkpoint')",
-        )
-        require(
             not self.walk.project or self.project.noise_weight == 0,
             "project.noise_weight",
             self.project.noise_weight,

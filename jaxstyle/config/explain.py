@@ -112,7 +112,8 @@ class WalkConfig:
         the latent predictor's closed form.
       along: "direction" (the fitted one, the same for all images) or
         "nearest" (each image's own way to the least change that flips f, see
-        `NearestConfig`; needs the built-in classifier's gradient).
+        `NearestConfig`; for a black box, looked for with the gradient of a
+        network that is first taught its decisions).
       refinements: rounds that narrow the bracket of the smallest flip, each
         by the number of frames.
       batch_size: images walked at once (global).

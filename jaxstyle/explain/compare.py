@@ -41,7 +41,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     )
     stage = workdir.begin(config, root, "compare_directions")
     files = compare_files.Files(stage.path)
-    methods = compare_walks.methods(config)
+    methods = compare_walks.METHODS
     waiting = [method for method in methods if not files.is_done(method)]
     if waiting:
         _measure(config, root, files, waiting)
@@ -103,7 +103,7 @@ def _measure(
     waiting: list[str],
 ) -> None:
     compare = compare_walks.Comparison(config, root)
-    count, total = compare.count, len(compare_walks.methods(config))
+    count, total = compare.count, len(compare_walks.METHODS)
     done = (total - len(waiting)) * count
     progress = run_log.Progress(
         "compare directions", total * count, "walks", done

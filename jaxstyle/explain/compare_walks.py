@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxstyle import predictors
+from jaxstyle import parallel, predictors
 from jaxstyle.config import Config, DirectionConfig
 from jaxstyle.data import pipeline
 from jaxstyle.encoder import train as encoder_train
@@ -24,18 +24,13 @@ from jaxstyle.explain.direction import (
     stage,
 )
 
-# Compared with the fitted directions where f has a gradient.
+# Each image's own way stands beside the fitted directions.
 NEAREST = "nearest"
+METHODS = (*DirectionConfig.METHODS, NEAREST)
 # Of a larger training split, so many images stand for all.
 _MOST_REAL = 1000
 # Images that are pictured, of either decision.
 _PICTURED = 2
-
-
-def methods(config: Config) -> tuple[str, ...]:
-    """All that are compared: the fitted ones, and each image's own way."""
-    own = (NEAREST,) if config.predictor.kind == "checkpoint" else ()
-    return (*DirectionConfig.METHODS, *own)
 
 
 class Comparison:
@@ -98,7 +93,7 @@ class Comparison:
         """Measures one method.
 
         Args:
-          method: one of `methods`; "nearest" has the latent predictor of
+          method: one of `METHODS`; "nearest" has the latent predictor of
             the config's own direction.
           tell: called with the number of images walked so far.
 
@@ -138,6 +133,9 @@ class Comparison:
         return numbers | {"walks": walks}, pictured
 
     def _nearest(self, latent: Direction) -> nearest.Nearest:
+        if self._config.predictor.kind != "checkpoint":
+            # Its student is trained on all of them, and this is one's work.
+            parallel.require_one_process("the comparison with a black box")
         return nearest.load(self._config, self._root, self._codec, latent)
 
     def _walked(

@@ -9,8 +9,9 @@ small change of few pixels that lie together: the mean absolute difference
 of the images and its total variation, as Fong and Vedaldi 2017
 (arXiv:1704.03296, section 4) have it for their masks.
 
-Needs f's gradient. What the walk along that line shows is judged like any
-other walk, on the frames that are saved.
+Needs f's gradient, or for a black box that of a network which has learnt its
+decisions (see `student`). What the walk along that line shows is judged like
+any other walk, on the frames that are saved.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ from flax import struct
 from jaxstyle import optimisation, parallel, predictors
 from jaxstyle.config import Config
 from jaxstyle.encoder.codec import Codec
+from jaxstyle.explain import student
 from jaxstyle.explain.direction import Direction, Own
 from jaxstyle.stylegan2 import networks
 
@@ -62,11 +64,17 @@ class Nearest:
       config: `config.nearest`, the ladder, and the networks.
       codec: the trained networks.
       latent: the fitted latent predictor.
-      f: `predictors.parameters`.
+      asked: config of the network that is differentiated: f, or its student.
+      f: that network's `predictors.parameters`.
     """
 
     def __init__(
-        self, config: Config, codec: Codec, latent: Direction, f: Any
+        self,
+        config: Config,
+        codec: Codec,
+        latent: Direction,
+        asked: Config,
+        f: Any,
     ) -> None:
         self._latent = latent
         self._constants = {
@@ -78,7 +86,7 @@ class Nearest:
         # The last round only judges what the last step made.
         rounds = config.nearest.steps + 1
         self._search = parallel.in_batches(
-            parallel.map_loop(*begin_and_step(config), rounds, 2),
+            parallel.map_loop(*begin_and_step(config, asked), rounds, 2),
             _TOGETHER * jax.local_device_count(),
         )
 
@@ -106,33 +114,43 @@ class Nearest:
 def load(
     config: Config, root: str | Path, codec: Codec, latent: Direction
 ) -> Nearest:
-    """A search with f of the run in `root`.
+    """A search with f of the run in `root`, or with its student.
+
+    The student of a black box is trained first, where it is not yet.
 
     Raises:
-      WorkdirError: if f is not trained.
+      WorkdirError: if the built-in f is not trained.
+      stopping.Stopped: see `student.taught`.
     """
-    return Nearest(config, codec, latent, predictors.parameters(config, root))
+    if config.predictor.kind == "checkpoint":
+        f = predictors.parameters(config, root)
+        return Nearest(config, codec, latent, config, f)
+    return Nearest(config, codec, latent, *student.taught(config, root))
 
 
 def begin_and_step(
-    config: Config,
+    config: Config, asked: Config
 ) -> tuple[Callable[..., Carry], Callable[[Constants, Carry], Carry]]:
     """The search of a batch as two pure functions.
 
     The loss is a sum over images and Adam works element by element, so
     images do not touch each other.
 
+    Args:
+      config: the run's.
+      asked: that of the network which is differentiated.
+
     Returns:
-      `begin(constants, codes [B, rows, w_dim], asked [B])`, asked 1 for the
+      `begin(constants, codes [B, rows, w_dim], signs [B])`, signs 1 for the
       finding and -1 against it, and `step(constants, carry)`. A carry's
       "best" is what was `Found`, "first" f's margin at the start.
     """
     settings = config.nearest
     adam = optax.adam(settings.learning_rate)
     goals = np.abs(predictors.logit(np.asarray(config.walk.targets)[[0, -1]]))
-    level = float(predictors.logit(np.asarray(config.target.level)))
+    level = float(predictors.logit(np.asarray(asked.target.level)))
     generator = networks.generator(config)
-    judge = predictors.network(config)
+    judge = predictors.network(asked)
 
     def render(constants: Constants, codes: jax.Array) -> jax.Array:
         images: Any = generator.apply(
@@ -141,21 +159,21 @@ def begin_and_step(
         return jnp.clip(images, -1, 1)
 
     def begin(
-        constants: Constants, codes: jax.Array, asked: jax.Array
+        constants: Constants, codes: jax.Array, signs: jax.Array
     ) -> Carry:
         start = render(constants, codes)
         free = jnp.zeros_like(codes)
-        margins = asked * (judge(constants["f"], start) - level)
-        worst = jnp.full_like(asked, jnp.inf)
+        margins = signs * (judge(constants["f"], start) - level)
+        worst = jnp.full_like(signs, jnp.inf)
         return {
             "codes": codes,
-            "asked": asked,
-            "goal": jnp.where(asked > 0, *goals[::-1].tolist()),
+            "signs": signs,
+            "goal": jnp.where(signs > 0, *goals[::-1].tolist()),
             "start": start,
             "first": margins,
             "free": free,
             "moments": adam.init(free),
-            "weight": jnp.full_like(asked, _FIRST_WEIGHT),
+            "weight": jnp.full_like(signs, _FIRST_WEIGHT),
             "best": Found(free, margins, worst),
         }
 
@@ -163,7 +181,7 @@ def begin_and_step(
         def loss(free: jax.Array) -> tuple[jax.Array, Found]:
             offsets = constants["w_spread"][None, None] * free
             images = render(constants, carry["codes"] + offsets)
-            margins = carry["asked"] * (judge(constants["f"], images) - level)
+            margins = carry["signs"] * (judge(constants["f"], images) - level)
             changes = change(config, carry["start"], images)
             missing = jax.nn.relu(carry["goal"] - margins)
             far = settings.latent_weight * jnp.mean(free**2, (1, 2))

@@ -13,7 +13,6 @@ from jaxstyle.config import (
     NearestConfig,
     PredictorConfig,
     WalkConfig,
-    validated,
 )
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import direction as direction_lib
@@ -21,12 +20,6 @@ from jaxstyle.explain import nearest, search, walk
 from tests import made_run
 
 STEEP = 5.0
-
-
-def _judge(parameters, images):
-    """`made_run.colour`'s logit, of images in [-1, 1]."""
-    red, _, blue = jnp.moveaxis(images.mean(axis=(1, 2)), -1, 0)
-    return parameters * (red - blue)
 
 
 class Parts:
@@ -42,7 +35,8 @@ class Parts:
         self.codes = self.codec.sample_codes(6, seed=3)
         self.decided = self.f(self.codes) > 0
         self.search = nearest.Nearest(
-            self.config, self.codec, self.latent, jnp.float32(STEEP)
+            *(self.config, self.codec, self.latent),
+            *(self.config, jnp.float32(STEEP)),
         )
         self.own = self.search(self.codes, self.decided)
 
@@ -61,7 +55,7 @@ class Parts:
 @pytest.fixture(scope="module")
 def parts(made):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nearest.predictors, "network", lambda config: _judge)
+        patch.setattr(nearest.predictors, "network", lambda _: made_run.logit)
         yield Parts(made)
 
 
@@ -195,13 +189,6 @@ def test_latent_probabilities_are_those_of_the_moved_code():
     along = _own().along(codes, lambdas)
     expected = [[1, 1 + np.sqrt(2) / 2], [1, 1], [1, 1]]
     np.testing.assert_allclose(along, special.expit(expected), rtol=1e-6)
-
-
-def test_a_black_box_is_refused(made):
-    config = dataclasses.replace(made[0])
-    config.walk = dataclasses.replace(config.walk, along="nearest")
-    with pytest.raises(ConfigError, match=r"walk.along.*no gradient"):
-        validated(config)
 
 
 def test_what_is_refused():
