@@ -62,7 +62,7 @@ def _load(folder, names=tuple(WALKS)):
         images.append(
             {
                 "image_id": name,
-                "predictor_original": walk.f[walk.start],
+                "predictor_original": walk.f[walk.start] / 2,
                 "decision": 1 - walk.asked,
                 "asked": walk.asked,
                 "flipped": int(flips),
@@ -124,7 +124,7 @@ def _numbers(walks, config=CONFIG):
 def test_answers_are_of_the_frames_that_matter(walks):
     nan = np.nan
     own, other = opinions.of_f(walks), opinions.asked(_brightness, walks, 4)
-    np.testing.assert_array_equal(own.original, [0.2, 0.8, 0.3, 0.1])
+    np.testing.assert_array_equal(own.original, [0.1, 0.4, 0.15, 0.05])
     np.testing.assert_array_equal(own.reconstruction, [0.2, 0.8, 0.3, nan])
     np.testing.assert_array_equal(own.flip, [0.6, 0.45, 0.7, nan])
     np.testing.assert_array_equal(own.end, [0.9, 0.05, 0.8, nan])
@@ -230,7 +230,7 @@ def test_the_table_has_both_answers(walks, tmp_path):
         "image_id": "down",
         "status": "flipped",
         "asked": "0",
-        "f_original": "0.800000",
+        "f_original": "0.400000",
         "f_reconstruction": "0.800000",
         "f_flip": "0.450000",
         "f_end": "0.050000",
