@@ -52,6 +52,7 @@ _SECTIONS["compare_inversions"] = (
     *("project", "walk", "evaluation"),
 )
 _SECTIONS["sanity_checks"] = _SECTIONS["compare_directions"]
+_SECTIONS["second_opinion"] = _SECTIONS["compare_directions"]
 _SECTIONS["dicom_images"] = _SECTIONS["render_images"]
 _SECTIONS["dicom"] = _SECTIONS["render"]
 _SECTIONS["evaluation"] = (*_SECTIONS["render"], "evaluation")
@@ -291,6 +292,7 @@ _NEEDS = {
     "compare_directions": ("data", "gan", "encoder"),
     "compare_inversions": ("data", "gan"),
     "sanity_checks": ("data", "gan", "encoder"),
+    "second_opinion": ("data", "render"),
     "render": ("data", "gan", "encoder", "direction"),
     "render_images": ("data", "gan", "encoder", "direction"),
     "dicom": ("render",),
@@ -320,6 +322,7 @@ _LAUNCHERS = {
     "compare_directions": "compare_directions",
     "compare_inversions": "compare_inversions",
     "sanity_checks": "sanity_checks",
+    "second_opinion": "second_opinion",
     "render": "render",
     "render_images": "render",
     "dicom": "export_dicom",

@@ -95,6 +95,11 @@ def counterfactual_frame(walk: Saved) -> int:
     """
     if walk.row["flip_frame"]:
         return int(walk.row["flip_frame"])
+    return farthest_frame(walk)
+
+
+def farthest_frame(walk: Saved) -> int:
+    """The walk's last frame on the side asked for."""
     towards = walk.lambdas if walk.row["asked"] == "1" else -walk.lambdas
     return int(np.argmax(towards))
 

@@ -4,8 +4,6 @@ Adebayo et al. 2018 (arXiv:1810.03292, section 4): the data randomization
 test.
 """
 
-import csv
-import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +14,7 @@ import numpy as np
 from jaxstyle import workdir
 from jaxstyle.classifier import train as classifier_train
 from jaxstyle.config import Config
-from jaxstyle.data import builders, prepare
+from jaxstyle.faithfulness import linked_data
 
 # Validation chooses the epoch: with its true labels it would choose the
 # weights that happen to know most of the truth.
@@ -62,28 +60,9 @@ def link_data(config: Config, root: str | Path, folder: Path) -> None:
     Raises:
       WorkdirError: if the data are not prepared.
     """
-    if workdir.is_complete(config, folder, "data"):
-        return
-    theirs = prepare.prepared(config, root)
-    stage = workdir.begin(config, folder, "data")
-    mine = stage.path / theirs.name
-    mine.mkdir(exist_ok=True)
-    for item in theirs.iterdir():
-        link = mine / item.name
-        if item.name != builders.INDEX and not link.is_symlink():
-            # Relative, so that the whole run may be moved.
-            link.symlink_to(
-                os.path.relpath(item.resolve(), mine.resolve()), item.is_dir()
-            )
-    with (theirs / builders.INDEX).open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    with (mine / builders.INDEX).open(
-        "w", newline="", encoding="utf-8"
-    ) as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(permuted(rows, config.seed))
-    workdir.finish(stage, workdir.result(config, root, "data"), 0.0)
+    linked_data.link(
+        config, root, config, folder, lambda rows: permuted(rows, config.seed)
+    )
 
 
 def permuted(rows: Sequence[dict[str, str]], seed: int) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from jaxstyle.classifier import state as state_lib
 from jaxstyle.classifier import train as classifier_train
 from jaxstyle.config import ClassifierConfig, PredictorConfig, TargetConfig
 from jaxstyle.data import pipeline
+from jaxstyle.explain import direction, render
 from jaxstyle.faithfulness import planting
 from tests import made_run
 from tests.faithfulness import small
@@ -45,6 +46,18 @@ def known(tmp_path_factory):
     stage = workdir.begin(config, root, "classifier")
     classifier_train.export(stage, _params(config, root), TEMPERATURE)
     workdir.finish(stage, {}, 0.0)
+    return config, root
+
+
+@pytest.fixture(scope="session")
+def rendered(known, tmp_path_factory):
+    """(config, root), rendered."""
+    config, whole = known
+    root = tmp_path_factory.mktemp("rendered") / "run"
+    for name in ("data", "gan", "encoder", "classifier"):
+        shutil.copytree(whole / name, root / name)
+    direction.run(config, root)
+    render.run(config, root)
     return config, root
 
 

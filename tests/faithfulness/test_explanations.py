@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import shutil
 
 import numpy as np
 import pytest
@@ -12,25 +11,13 @@ from jaxstyle import workdir
 from jaxstyle.classifier import train as classifier_train
 from jaxstyle.config.faithfulness import ScoresConfig
 from jaxstyle.data import pipeline
-from jaxstyle.explain import direction, render, search
+from jaxstyle.explain import search
 from jaxstyle.faithfulness import explanations
 from jaxstyle.faithfulness.explanations import METHODS
 from jaxstyle.report import strips
 from tests.faithfulness.conftest import LIMIT
 
 SCORES = ScoresConfig(integration_steps=32)
-
-
-@pytest.fixture(scope="module")
-def rendered(known, tmp_path_factory):
-    """(config, root), rendered."""
-    config, whole = known
-    root = tmp_path_factory.mktemp("rendered") / "run"
-    for name in ("data", "gan", "encoder", "classifier"):
-        shutil.copytree(whole / name, root / name)
-    direction.run(config, root)
-    render.run(config, root)
-    return config, root
 
 
 @pytest.fixture(scope="module")
