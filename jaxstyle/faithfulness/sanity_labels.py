@@ -14,7 +14,7 @@ import numpy as np
 from jaxstyle import workdir
 from jaxstyle.classifier import train as classifier_train
 from jaxstyle.config import Config
-from jaxstyle.faithfulness import linked_data
+from jaxstyle.data import linked
 
 # Validation chooses the epoch: with its true labels it would choose the
 # weights that happen to know most of the truth.
@@ -60,7 +60,7 @@ def link_data(config: Config, root: str | Path, folder: Path) -> None:
     Raises:
       WorkdirError: if the data are not prepared.
     """
-    linked_data.link(
+    linked.link(
         config, root, config, folder, lambda rows: permuted(rows, config.seed)
     )
 

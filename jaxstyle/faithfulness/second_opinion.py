@@ -25,8 +25,9 @@ from jaxstyle import parallel, predictors, workdir
 from jaxstyle.classifier import train as classifier_train
 from jaxstyle.config import Config, PredictorConfig
 from jaxstyle.config.checks import require
+from jaxstyle.data import linked
 from jaxstyle.evaluation import walks as walks_lib
-from jaxstyle.faithfulness import linked_data, opinions
+from jaxstyle.faithfulness import opinions
 
 RUN, TABLE = "classifier_run", "opinions.csv"
 # From the run's seed to that of the second classifier.
@@ -107,7 +108,7 @@ def _train(
     config: Config, root: str | Path, other: Config, folder: Path
 ) -> dict[str, Any]:
     """Its numbers; goes on where an earlier training was stopped."""
-    linked_data.link(config, root, other, folder)
+    linked.link(config, root, other, folder)
     if not workdir.is_complete(other, folder, "classifier"):
         classifier_train.run(other, folder)
     told = workdir.result(other, folder, "classifier")

@@ -17,8 +17,8 @@ from jaxstyle.config import (
     PredictorConfig,
     TargetConfig,
 )
-from jaxstyle.data import pipeline
-from jaxstyle.faithfulness import linked_data, second_opinion
+from jaxstyle.data import linked, pipeline
+from jaxstyle.faithfulness import second_opinion
 from tests.report import fake_run
 
 STAGE = "second_opinion"
@@ -193,10 +193,10 @@ def test_linked_data_move_with_the_run(known, tmp_path):
     shutil.copytree(root / "data", tmp_path / "run" / "data")
     other = second_opinion.second(config)
     folder = tmp_path / "run" / "beside" / "it"
-    linked_data.link(config, tmp_path / "run", other, folder)
+    linked.link(config, tmp_path / "run", other, folder)
     # Stopped half-way, it goes on.
     (folder / "data" / "complete.json").unlink()
-    linked_data.link(config, tmp_path / "run", other, folder)
+    linked.link(config, tmp_path / "run", other, folder)
     (tmp_path / "run").rename(tmp_path / "moved")
     split = pipeline.open_split(other, tmp_path / "moved/beside/it", "val")
     expected = pipeline.open_split(config, root, "val")
