@@ -95,7 +95,10 @@ def numbers(
         end.change: mean change of its probability from the reconstruction to
           the end, positive towards the class asked for.
         f.end.change: the same of f.
-      What no image has is left out.
+      And the last four of these once more with their "compared", under
+      "towards" by the class asked for, "0" or "1": what takes a finding away
+      may convince where what adds one does not. What no image has is left
+      out.
     """
     flipped, there = walks_lib.flips(walks) == 1, compared(config, walks, other)
     sign = 2.0 * walks_lib.asked(walks) - 1
@@ -122,9 +125,18 @@ def numbers(
             counts["flipped"],
         )
         return told
-    for name, values in measured.items():
-        told |= _mean(config, name, values[there])
-    return told
+    return {
+        **told,
+        **_means(config, measured, there),
+        "towards": {
+            str(side): {
+                "compared": int(some.sum()),
+                **_means(config, measured, some),
+            }
+            for side in (0, 1)
+            if (some := there & (sign == 2 * side - 1)).any()
+        },
+    }
 
 
 def write(
@@ -176,6 +188,15 @@ def _flipped(walks: list[walks_lib.Saved]) -> np.ndarray:
 def _decided(walks: list[walks_lib.Saved]) -> np.ndarray:
     """f's decisions on the images, as it took them, bool [N]."""
     return np.asarray([walk.row["decision"] == "1" for walk in walks])
+
+
+def _means(
+    config: Config, measured: dict[str, np.ndarray], some: np.ndarray
+) -> dict[str, float]:
+    told: dict[str, float] = {}
+    for name, values in measured.items():
+        told |= _mean(config, name, values[some])
+    return told
 
 
 def _mean(config: Config, name: str, values: np.ndarray) -> dict[str, float]:

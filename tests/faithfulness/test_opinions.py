@@ -166,7 +166,14 @@ def test_numbers_by_hand(walks):
     assert ends == pytest.approx((0.4, 0.6))
     keys = [name + end for name in ("agrees", *NAMES) for end in _ENDS]
     counts = ["images", "flipped", "compared", "left_out"]
-    assert sorted(told) == sorted(counts + keys)
+    assert sorted(told) == sorted([*counts, *keys, "towards"])
+    # "up" and "down", each alone on its side.
+    down, up = told["towards"]["0"], told["towards"]["1"]
+    assert down["compared"] == up["compared"] == 1
+    assert (down["flip.share"], up["flip.share"]) == (1, 0)
+    assert down["end.change"] == pytest.approx(0.4)
+    assert up["end.change"] == pytest.approx(0.6)
+    assert down["f.end.change"] == pytest.approx(0.75)
 
 
 def test_both_decide_by_the_run_s_threshold(walks):

@@ -81,8 +81,30 @@ def sanity_result() -> dict[str, Any]:
     }
 
 
+def opinions_result() -> dict[str, Any]:
+    """As `faithfulness.opinions.numbers` returns it; one way only."""
+
+    def told(share: float) -> dict[str, Any]:
+        measured = {
+            **_measured("flip.share", share / 2, 0.04),
+            **_measured("end.share", share, 0.03),
+            **_measured("end.change", share - 0.1, 0.02),
+            **_measured("f.end.change", 0.93, 0.01),
+        }
+        return {"compared": 431, **measured}
+
+    return {
+        "classifier": {"auc": 0.9876, "epochs": 7},
+        "images": IMAGES,
+        "agrees": 0.969,
+        **told(0.61),
+        "towards": {"1": told(0.35)},
+    }
+
+
 def make(root: Path, settings: Config) -> None:
-    """Writes all three stages into a folder made by `fake_run.make`."""
+    """Writes all four stages into a folder made by `fake_run.make`."""
+    _finish(settings, root, "second_opinion", opinions_result())
     walks = _walks(workdir.stage(settings, root, "render"))
     folder = _finish(settings, root, "compare_directions", methods_result())
     files = compare_files.Files(folder)

@@ -15,6 +15,8 @@ from jaxstyle.report import (
     images,
     inversions,
     methods,
+    opinions,
+    question,
     ranking,
     sanity,
 )
@@ -194,6 +196,36 @@ def test_sanity_checks_from_the_logits_down():
             assert ("not measured" in cells[2]) == ("cosine" not in numbers)
     assert "not measured" in rows[5][1][2]
     assert "AUC 0.512" in html and "95.1% of the 512 images" in html
+
+
+def test_a_second_opinion_by_the_way_that_walks_go():
+    result = fake_comparisons.opinions_result()
+    asked = question.Question.of(fake_run.config())
+    html = opinions.section(Compared(result, {}), asked)
+    rows = _rows(html)
+    assert [head for head, _ in rows] == [
+        *("All walks", f"Towards “{asked.ends[1]}”")
+    ]
+    for (_, cells), told in zip(
+        rows, (result, result["towards"]["1"]), strict=True
+    ):
+        assert "|431|" in cells[0]
+        assert f"|{told['end.share']:.1%}|" in cells[1]
+        low, high = told["end.share_low"], told["end.share_high"]
+        assert f"|{low:.1%} – {high:.1%}|" in cells[1]
+        assert f"|{told['flip.share']:.1%}|" in cells[2]
+        assert f"|{told['end.change']:.3f}|" in cells[3]
+        assert "|0.930|" in cells[4]
+    assert not any("best" in cell for _, cells in rows for cell in cells)
+    assert "AUC 0.988" in html and "96.9% of the images" in html
+
+
+def test_a_second_opinion_on_nothing():
+    told = {"classifier": {"auc": 0.9}, "agrees": 0.5, "compared": 0}
+    asked = question.Question.of(fake_run.config())
+    ((head, cells),) = _rows(opinions.section(Compared(told, {}), asked))
+    assert head == "All walks" and "|0|" in cells[0]
+    assert all("not measured" in cell for cell in cells[1:])
 
 
 @pytest.mark.parametrize(
