@@ -47,7 +47,7 @@ class Comparison:
     def __init__(self, config: Config, root: str | Path) -> None:
         self._config, self._root = config, root
         codec = self._codec = encoder_train.load(config, root)
-        predictor = predictors.load(config, root)
+        predictor = self._predictor = predictors.load(config, root)
         self._material, _ = stage.prepare(config, root, codec, predictor)
         self._split = pipeline.open_asked(config, root, config.walk.split)
         self._data = stage.encoded(
@@ -136,7 +136,9 @@ class Comparison:
         if self._config.predictor.kind != "checkpoint":
             # Its student is trained on all of them, and this is one's work.
             parallel.require_one_process("the comparison with a black box")
-        return nearest.load(self._config, self._root, self._codec, latent)
+        return nearest.load(
+            self._config, self._root, self._codec, latent, self._predictor
+        )
 
     def _walked(
         self,

@@ -112,20 +112,26 @@ class Nearest:
 
 
 def load(
-    config: Config, root: str | Path, codec: Codec, latent: Direction
+    config: Config,
+    root: str | Path,
+    codec: Codec,
+    latent: Direction,
+    predictor: predictors.Predictor,
 ) -> Nearest:
-    """A search with f of the run in `root`, or with its student.
+    """A search with the built-in f of the run in `root`, or a student of f.
 
     The student of a black box is trained first, where it is not yet.
 
     Raises:
       WorkdirError: if the built-in f is not trained.
+      PredictorError: if the student was taught by another f.
       stopping.Stopped: see `student.taught`.
     """
     if config.predictor.kind == "checkpoint":
         f = predictors.parameters(config, root)
         return Nearest(config, codec, latent, config, f)
-    return Nearest(config, codec, latent, *student.taught(config, root))
+    taught = student.taught(config, root, predictor)
+    return Nearest(config, codec, latent, *taught)
 
 
 def begin_and_step(

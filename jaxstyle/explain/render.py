@@ -191,7 +191,7 @@ class Explainer:
         self._nearest = None
         if config.walk.along == "nearest":
             self._nearest = nearest.load(
-                config, root, self._codec, self._direction
+                config, root, self._codec, self._direction, self.predictor
             )
         self._sparsify = None
         if config.walk.sparse:

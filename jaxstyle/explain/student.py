@@ -23,22 +23,31 @@ from jaxstyle.data.splits import NAMES
 from jaxstyle.explain.direction import decisions
 
 
-def taught(config: Config, root: str | Path) -> tuple[Config, Any]:
+def taught(
+    config: Config, root: str | Path, predictor: predictors.Predictor
+) -> tuple[Config, Any]:
     """The student's config and parameters; trained where it is not yet.
 
     Goes on where an earlier training was stopped.
+
+    Args:
+      config: the run's.
+      root: its workdir.
+      predictor: f, the teacher.
 
     Returns:
       What `predictors.network` and its function take: the probability is
       that of f's decision for the finding.
 
     Raises:
+      PredictorError: if it was taught by another f.
       stopping.Stopped: after a signal to stop the training, when it is
         saved.
     """
     mine, folder = config_of(config), workdir.student(root)
+    predictors.require_recorded(folder, predictor, config)
     if not workdir.is_complete(mine, folder, "classifier"):
-        parallel.on_main(lambda: _link(config, root, mine, folder))
+        parallel.on_main(lambda: _link(config, root, mine, predictor))
         classifier_train.run(mine, folder)
     told = workdir.result(mine, folder, "classifier")["test"]
     logging.info("student: its AUC against f is %.3f", told["auc"])
@@ -58,8 +67,14 @@ def config_of(config: Config) -> Config:
     )
 
 
-def _link(config: Config, root: str | Path, mine: Config, folder: Path) -> None:
-    decided = _decisions(config, root)
+def _link(
+    config: Config,
+    root: str | Path,
+    mine: Config,
+    predictor: predictors.Predictor,
+) -> None:
+    folder = workdir.student(root)
+    decided = _decisions(config, root, predictor)
 
     def relabelled(rows: linked.Rows) -> linked.Rows:
         return [
@@ -68,11 +83,13 @@ def _link(config: Config, root: str | Path, mine: Config, folder: Path) -> None:
         ]
 
     linked.link(config, root, mine, folder, relabelled)
+    predictors.record(folder, predictor, config)
 
 
-def _decisions(config: Config, root: str | Path) -> dict[tuple[str, str], int]:
+def _decisions(
+    config: Config, root: str | Path, predictor: predictors.Predictor
+) -> dict[tuple[str, str], int]:
     """What f decides of each prepared image, 0 or 1 by split and name."""
-    predictor = predictors.load(config, root)
     found = {}
     for name in NAMES:
         split = pipeline.open_split(config, root, name)

@@ -16,6 +16,10 @@ from jaxstyle.explain import direction, nearest, render, student
 from tests import made_run
 
 
+def _f(config, root):
+    return predictors.load(config, root)
+
+
 @pytest.fixture(scope="module")
 def parts(made, tmp_path_factory):
     """(config, root, the student's config and parameters)."""
@@ -23,7 +27,7 @@ def parts(made, tmp_path_factory):
     root = tmp_path_factory.mktemp("taught") / "run"
     for name in ("data", "gan", "encoder", "direction"):
         shutil.copytree(whole / name, root / name)
-    return config, root, *student.taught(config, root)
+    return config, root, *student.taught(config, root, _f(config, root))
 
 
 def _index(config, root):
@@ -65,11 +69,23 @@ def test_it_is_taught_once(parts, monkeypatch):
     monkeypatch.setattr(
         classifier_train, "run", lambda *_: pytest.fail("trained again")
     )
-    again, parameters = student.taught(config, root)
+    again, parameters = student.taught(config, root, _f(config, root))
     assert again == mine
     np.testing.assert_array_equal(
         parameters["temperature"], found["temperature"]
     )
+
+
+def test_another_f_is_refused(parts):
+    """Under the same address, as a file that was trained again is."""
+    config, root, *_ = parts
+
+    class Another:
+        def predict(self, images):
+            return 1 - made_run.colour(images)[:, None]
+
+    with pytest.raises(predictors.PredictorError, match="another model"):
+        student.taught(config, root, Another())
 
 
 def test_f_itself_judges_the_ways_that_it_proposes(parts):
@@ -104,5 +120,5 @@ def test_the_built_in_f_has_no_student(made, monkeypatch):
         predictors, "parameters", lambda *_: asked.append("f") or {}
     )
     monkeypatch.setattr(nearest, "Nearest", lambda *given: given)
-    given = nearest.load(config, made[1], None, direction.Direction)
+    given = nearest.load(config, made[1], None, direction.Direction, None)
     assert given[3] is config and asked == ["f"]
