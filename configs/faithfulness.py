@@ -15,9 +15,9 @@ planted.
 runs/faithfulness/result.json has the numbers, sheet.png the first images of
 each classifier. Stopped half-way, the same command goes on where it was.
 
-One seed of three was run, in an hour and a half of 2 busy CPU cores
-(docs/results/faithfulness.json): 3 of 5 kinds found (letter, band, texture),
-specificity 0.96, 1.47 times Grad-CAM's overlap with the masks (docs/trust.md).
+Three seeds in 115 minutes, task by task, of 2 busy CPU cores
+(docs/results/faithfulness.json): all 15 found, specificity 0.985, 1.73 times
+Grad-CAM's overlap with the masks (docs/trust.md).
 """
 
 from configs import ihc
