@@ -233,7 +233,7 @@ def test_the_menu_leads_to_every_section(browser, page, width):
     margin = 16
     top = "return arguments[0].getBoundingClientRect().top"
     links = browser.find_elements("css selector", "nav a")
-    assert len(links) == 6
+    assert len(links) == 7
     for link in links:
         _, name = link.get_attribute("href").split("#")
         browser.execute_script("arguments[0].click()", link)
