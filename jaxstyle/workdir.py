@@ -172,7 +172,7 @@ def _sections(config: config_lib.Config, name: str) -> tuple[str, ...]:
         sections += ("classifier", "predictor", "target")
     if "walk" in sections and config.walk.project:
         sections += ("project",)
-    if "walk" in sections and config.walk.along == "nearest":
+    if "walk" in sections and config.walk.along == config_lib.NEAREST:
         sections += ("nearest",)
     return sections
 

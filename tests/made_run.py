@@ -6,6 +6,7 @@ training of the encoder finds their codes; f looks at their colour.
 
 import dataclasses
 import functools
+import shutil
 from pathlib import Path
 
 import jax
@@ -103,6 +104,13 @@ def whole(root: Path) -> Config:
     encoder_train.run(config, root)
     direction.run(config, root)
     return config
+
+
+def copied(whole: Path, root: Path, *stages: str) -> Path:
+    """A run folder of its own, with these stages of another one."""
+    for name in stages:
+        shutil.copytree(whole / name, root / name)
+    return root
 
 
 def _save_images(config: Config, params) -> np.ndarray:

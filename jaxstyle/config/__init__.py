@@ -15,6 +15,7 @@ from jaxstyle.config.checks import ConfigError, require
 from jaxstyle.config.data import DataConfig
 from jaxstyle.config.encoder import EncoderConfig, ProjectConfig
 from jaxstyle.config.explain import (
+    NEAREST,
     DirectionConfig,
     EvaluationConfig,
     NearestConfig,
@@ -32,6 +33,7 @@ from jaxstyle.config.target import TargetConfig
 __all__ = [
     "AUGMENT_OPERATIONS",
     "AUGMENT_PRESETS",
+    "NEAREST",
     "ClassifierConfig",
     "Config",
     "ConfigError",

@@ -9,6 +9,9 @@ from jaxstyle.config.checks import (
     require_positive,
 )
 
+# Of `walk.along`: each image's own way.
+NEAREST = "nearest"
+
 
 @dataclass
 class DirectionConfig:
@@ -160,13 +163,13 @@ class WalkConfig:
             "give rising probabilities strictly between 0 and 1",
         )
         require(
-            self.along in ("direction", "nearest"),
+            self.along in ("direction", NEAREST),
             "walk.along",
             self.along,
             "choose 'direction' or 'nearest'",
         )
         require(
-            not (self.sparse and self.along == "nearest"),
+            not (self.sparse and self.along == NEAREST),
             "walk.sparse",
             self.sparse,
             "looked for along the fitted direction alone: use False with "

@@ -28,12 +28,6 @@ from jaxstyle.stylegan2 import networks as gan_networks
 
 _WARM_UP, _RAMP_DOWN = 0.05, 0.25
 
-# Images that a device works on at once. Rounding depends on the shapes of
-# arrays, and hundreds of steps make differences of codes out of it; so the
-# shapes are always the same. More gains little on a CPU, and fewer waste less
-# on a few images.
-_TOGETHER = 4
-
 Constants = Mapping[str, Any]
 Carry = dict[str, Any]
 
@@ -87,10 +81,7 @@ class Projector:
         }
         # The last round only judges what the last step made.
         rounds = config.project.steps + 1
-        self._project = parallel.in_batches(
-            parallel.map_loop(*begin_and_step(config), rounds, 2),
-            _TOGETHER * jax.local_device_count(),
-        )
+        self._project = parallel.in_few(*begin_and_step(config), rounds, 2)
 
     def __call__(self, images: np.ndarray, codes: np.ndarray) -> Projection:
         """Projects [N, R, R, C] in [-1, 1] from E's [N, 1 or L, w_dim] on.
@@ -285,9 +276,4 @@ class _Judge:
 
 def _better(now: Projection, best: Projection) -> Projection:
     """Of each image the one with the lower loss; NaN is never lower."""
-    lower = now.losses < best.losses
-
-    def choose(new: jax.Array, old: jax.Array) -> jax.Array:
-        return jnp.where(lower.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-
-    return jax.tree.map(choose, now, best)
+    return optimisation.where(now.losses < best.losses, now, best)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxstyle import parallel, predictors
-from jaxstyle.config import Config, DirectionConfig
+from jaxstyle.config import NEAREST, Config, DirectionConfig
 from jaxstyle.data import pipeline
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.evaluation import features
@@ -25,7 +25,6 @@ from jaxstyle.explain.direction import (
 )
 
 # Each image's own way stands beside the fitted directions.
-NEAREST = "nearest"
 METHODS = (*DirectionConfig.METHODS, NEAREST)
 # Of a larger training split, so many images stand for all.
 _MOST_REAL = 1000

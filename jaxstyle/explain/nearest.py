@@ -35,9 +35,6 @@ from jaxstyle.stylegan2 import networks
 # and falls when it is, so that the way out ends at the goal and not beyond.
 _FIRST_WEIGHT, _RISE, _FALL = 0.05, 1.05, 0.97
 
-# Images that a device works on at once (see `encoder.projection`).
-_TOGETHER = 4
-
 Constants = Mapping[str, Any]
 Carry = dict[str, Any]
 
@@ -85,9 +82,8 @@ class Nearest:
         }
         # The last round only judges what the last step made.
         rounds = config.nearest.steps + 1
-        self._search = parallel.in_batches(
-            parallel.map_loop(*begin_and_step(config, asked), rounds, 2),
-            _TOGETHER * jax.local_device_count(),
+        self._search = parallel.in_few(
+            *begin_and_step(config, asked), rounds, 2
         )
 
     def __call__(self, codes: np.ndarray, decided: np.ndarray) -> Own:
@@ -235,10 +231,6 @@ def _better(now: Found, convinced: jax.Array, best: Found) -> Found:
     changes = jnp.where(convinced, now.changes, jnp.inf)
     nearer = jnp.isinf(best.changes) & (now.margins > best.margins)
     chosen = jnp.where(convinced, changes < best.changes, nearer)
-    return jax.tree.map(
-        lambda new, old: jnp.where(
-            chosen.reshape(-1, *[1] * (new.ndim - 1)), new, old
-        ),
-        Found(now.offsets, now.margins, changes),
-        best,
+    return optimisation.where(
+        chosen, Found(now.offsets, now.margins, changes), best
     )

@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from jaxstyle import parallel, predictors, run_log, workdir
-from jaxstyle.config import Config
+from jaxstyle.config import NEAREST, Config
 from jaxstyle.data import problems, records, refusals
 from jaxstyle.encoder import projection
 from jaxstyle.encoder import train as encoder_train
@@ -189,7 +189,7 @@ class Explainer:
         if config.walk.project:
             self._project = projection.load(config, root, self._codec)
         self._nearest = None
-        if config.walk.along == "nearest":
+        if config.walk.along == NEAREST:
             self._nearest = nearest.load(
                 config, root, self._codec, self._direction, self.predictor
             )

@@ -15,8 +15,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from jaxstyle import parallel, predictors, workdir
-from jaxstyle.classifier import train as classifier_train
+from jaxstyle import predictors, workdir
+from jaxstyle.classifier import beside
 from jaxstyle.config import Config, PredictorConfig, TargetConfig
 from jaxstyle.data import linked, pipeline
 from jaxstyle.data.splits import NAMES
@@ -46,11 +46,17 @@ def taught(
     """
     mine, folder = config_of(config), workdir.student(root)
     predictors.require_recorded(folder, predictor, config)
-    if not workdir.is_complete(mine, folder, "classifier"):
-        parallel.on_main(lambda: _link(config, root, mine, predictor))
-        classifier_train.run(mine, folder)
-    told = workdir.result(mine, folder, "classifier")["test"]
-    logging.info("student: its AUC against f is %.3f", told["auc"])
+
+    def relabelled(rows: linked.Rows) -> linked.Rows:
+        decided = _decisions(config, root, predictor)
+        predictors.record(folder, predictor, config)
+        return [
+            row | {"label": str(decided[row["split"], row["id"]])}
+            for row in rows
+        ]
+
+    told = beside.trained(config, root, mine, folder, relabelled)
+    logging.info("student: its AUC against f is %.3f", told["test"]["auc"])
     return mine, predictors.parameters(mine, folder)
 
 
@@ -65,25 +71,6 @@ def config_of(config: Config) -> Config:
         predictor=PredictorConfig(batch_size=config.predictor.batch_size),
         target=TargetConfig(),
     )
-
-
-def _link(
-    config: Config,
-    root: str | Path,
-    mine: Config,
-    predictor: predictors.Predictor,
-) -> None:
-    folder = workdir.student(root)
-    decided = _decisions(config, root, predictor)
-
-    def relabelled(rows: linked.Rows) -> linked.Rows:
-        return [
-            row | {"label": str(decided[row["split"], row["id"]])}
-            for row in rows
-        ]
-
-    linked.link(config, root, mine, folder, relabelled)
-    predictors.record(folder, predictor, config)
 
 
 def _decisions(

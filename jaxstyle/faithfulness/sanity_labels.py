@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxstyle import workdir
-from jaxstyle.classifier import train as classifier_train
+from jaxstyle.classifier import beside
 from jaxstyle.config import Config
-from jaxstyle.data import linked
 
 # Validation chooses the epoch: with its true labels it would choose the
 # weights that happen to know most of the truth.
@@ -40,29 +38,15 @@ def train(config: Config, root: str | Path, folder: Path) -> dict[str, Any]:
       WorkdirError: if the data are not prepared.
       stopping.Stopped: after a signal to stop, when all is saved.
     """
-    link_data(config, root, folder)
-    if not workdir.is_complete(config, folder, "classifier"):
-        classifier_train.run(config, folder)
-    told = workdir.result(config, folder, "classifier")
+    told = beside.trained(
+        config, root, config, folder, lambda rows: permuted(rows, config.seed)
+    )
     test = {key: told["test"][key] for key in ("auc", "auc_low", "auc_high")}
     return {
         **test,
         "train_auc": told["train"]["auc"],
         "epochs": told["epochs"],
     }
-
-
-def link_data(config: Config, root: str | Path, folder: Path) -> None:
-    """The prepared images once more, under permuted labels.
-
-    Images are linked to, and the index, which has the labels, is written.
-
-    Raises:
-      WorkdirError: if the data are not prepared.
-    """
-    linked.link(
-        config, root, config, folder, lambda rows: permuted(rows, config.seed)
-    )
 
 
 def permuted(rows: Sequence[dict[str, str]], seed: int) -> list[dict[str, str]]:

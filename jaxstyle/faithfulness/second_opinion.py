@@ -22,10 +22,9 @@ from typing import Any
 import numpy as np
 
 from jaxstyle import parallel, predictors, workdir
-from jaxstyle.classifier import train as classifier_train
+from jaxstyle.classifier import beside
 from jaxstyle.config import Config, PredictorConfig
 from jaxstyle.config.checks import require
-from jaxstyle.data import linked
 from jaxstyle.evaluation import walks as walks_lib
 from jaxstyle.faithfulness import opinions
 
@@ -108,9 +107,6 @@ def _train(
     config: Config, root: str | Path, other: Config, folder: Path
 ) -> dict[str, Any]:
     """Its numbers; goes on where an earlier training was stopped."""
-    linked.link(config, root, other, folder)
-    if not workdir.is_complete(other, folder, "classifier"):
-        classifier_train.run(other, folder)
-    told = workdir.result(other, folder, "classifier")
+    told = beside.trained(config, root, other, folder)
     test = {name: told["test"][name] for name in ("auc", "auc_low", "auc_high")}
     return {**test, "epochs": told["epochs"]}

@@ -1,13 +1,12 @@
 """Methods of finding the direction, side by side."""
 
-from jaxstyle.config import Config
+from jaxstyle.config import NEAREST, Config
 from jaxstyle.report import numbers, ranking
 from jaxstyle.report.content import Compared
 from jaxstyle.report.markup import Markup, element, join
 from jaxstyle.report.ranking import Column, Row
 
 PICTURES = ("compare_directions/comparison.png",)
-NEAREST = "nearest"
 STAGE, TITLE = "compare_directions", "Methods side by side"
 
 _NAMES = {
@@ -68,8 +67,8 @@ _COLUMNS = (
 
 def chosen(config: Config) -> str:
     """The method that the run's own walks follow."""
-    nearest = config.walk.along == "nearest"
-    return NEAREST if nearest else config.direction.method
+    own = config.walk.along == NEAREST
+    return NEAREST if own else config.direction.method
 
 
 def section(compared: Compared, own: str) -> Markup:

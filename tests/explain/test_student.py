@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import shutil
 
 import numpy as np
 import pytest
@@ -24,9 +23,10 @@ def _f(config, root):
 def parts(made, tmp_path_factory):
     """(config, root, the student's config and parameters)."""
     config, whole = made
-    root = tmp_path_factory.mktemp("taught") / "run"
-    for name in ("data", "gan", "encoder", "direction"):
-        shutil.copytree(whole / name, root / name)
+    root = made_run.copied(
+        *(whole, tmp_path_factory.mktemp("taught") / "run"),
+        *("data", "gan", "encoder", "direction"),
+    )
     return config, root, *student.taught(config, root, _f(config, root))
 
 

@@ -53,9 +53,10 @@ def known(tmp_path_factory):
 def rendered(known, tmp_path_factory):
     """(config, root), rendered."""
     config, whole = known
-    root = tmp_path_factory.mktemp("rendered") / "run"
-    for name in ("data", "gan", "encoder", "classifier"):
-        shutil.copytree(whole / name, root / name)
+    root = made_run.copied(
+        *(whole, tmp_path_factory.mktemp("rendered") / "run"),
+        *("data", "gan", "encoder", "classifier"),
+    )
     direction.run(config, root)
     render.run(config, root)
     return config, root

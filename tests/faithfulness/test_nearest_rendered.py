@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from PIL import Image
 from jaxstyle import predictors, workdir
 from jaxstyle.config import NearestConfig
 from jaxstyle.explain import compare, compare_walks, direction, render
+from tests import made_run
 from tests.faithfulness.conftest import LIMIT
 
 
@@ -24,9 +24,10 @@ def near(known, tmp_path_factory):
         walk=dataclasses.replace(config.walk, along="nearest"),
         nearest=NearestConfig(steps=60, learning_rate=0.1),
     )
-    root = tmp_path_factory.mktemp("near") / "run"
-    for name in ("data", "gan", "encoder", "classifier"):
-        shutil.copytree(whole / name, root / name)
+    root = made_run.copied(
+        *(whole, tmp_path_factory.mktemp("near") / "run"),
+        *("data", "gan", "encoder", "classifier"),
+    )
     direction.run(config, root)
     render.run(config, root)
     return config, root

@@ -13,8 +13,9 @@ from scipy import stats
 from skimage import metrics
 
 from jaxstyle import predictors, workdir
+from jaxstyle.classifier import train as classifier_train
 from jaxstyle.config import ConfigError, TargetConfig
-from jaxstyle.data import pipeline
+from jaxstyle.data import linked, pipeline
 from jaxstyle.explain import search
 from jaxstyle.explain.direction import decisions
 from jaxstyle.faithfulness import (
@@ -167,7 +168,10 @@ def test_a_balanced_network_decides_for_the_highest_logits(known, threshold):
 
 def test_permuted_labels_keep_their_counts(known, tmp_path):
     config, root = known
-    sanity_labels.link_data(config, root, tmp_path / "permuted")
+    linked.link(
+        *(config, root, config, tmp_path / "permuted"),
+        lambda rows: sanity_labels.permuted(rows, config.seed),
+    )
     for name in ("train", "val", "test"):
         before, after = (
             pipeline.open_split(config, where, name)
@@ -221,7 +225,7 @@ def test_the_permuted_classifier_is_trained_once(checked, monkeypatch):
     kernels = [one.params["params"]["last"]["kernel"] for one in weights]
     assert (kernels[0] != kernels[1]).any()
     monkeypatch.setattr(
-        sanity_labels.classifier_train, "run", lambda *_: pytest.fail("again")
+        classifier_train, "run", lambda *_: pytest.fail("again")
     )
     assert sanity_labels.train(config, root, folder) == told
 
