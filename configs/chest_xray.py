@@ -37,6 +37,7 @@ from jaxstyle.config import (
     ClassifierConfig,
     Config,
     DataConfig,
+    DirectionConfig,
     EncoderConfig,
     GanConfig,
     WalkConfig,
@@ -68,6 +69,9 @@ def get_config(variant: str = "") -> Config:
         encoder=EncoderConfig(
             space="w_plus", widths=(64, 128, 256, 256), kimg=300, adapt_kimg=200
         ),
+        # Its walks look more like the other class's images than those along
+        # the regression's normal, and change more (docs/trust.md).
+        direction=DirectionConfig(method="class_means"),
     )
     if variant == "cpu":
         _cpu(config)

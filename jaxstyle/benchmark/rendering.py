@@ -28,8 +28,9 @@ from jaxstyle.explain import direction, render, search
 from jaxstyle.stylegan2 import exports
 from jaxstyle.stylegan2 import state as gan_state
 
-# Images of one timing.
-_IMAGES = 32
+# Images of one timing: loading and compiling must not weigh as if so few were
+# all that there is to render.
+_IMAGES = 128
 # Codes that tell where W lies.
 _CODES = 256
 # Rounds of the search besides its refinements (see `search`).

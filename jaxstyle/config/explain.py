@@ -15,14 +15,15 @@ NEAREST = "nearest"
 
 @dataclass
 class DirectionConfig:
-    """The latent predictor, whose normal is the direction alpha.
+    """The latent predictor, and the direction alpha in which it rises.
 
     Attributes:
       method: "logistic" regression; "least_squares" (ridge regression on
-        f's logit); linear "svm"; the difference of "class_means";
-        "whitened" (logistic regression where W has unit covariance, with
-        the step that stays likeliest under W); or "mlp" (a hidden layer,
-        and curved walks along its gradient).
+        f's logit); linear "svm"; "class_means" (logistic regression, walked
+        along the difference of the classes' mean codes); "whitened"
+        (logistic regression where W has unit covariance, with the step that
+        stays likeliest under W); or "mlp" (a hidden layer, and curved walks
+        along its gradient).
       codes: "encoded_real" (E of the training images) or "sampled" (codes
         of the mapping network, judged by f on their images).
       labels: "predictor_hard" (f's decisions), "predictor_prob" (f's
@@ -31,7 +32,7 @@ class DirectionConfig:
       nuisances: columns of the prepared data that walks shall not change:
         what predicts them linearly is projected out.
       regularisation: candidates for C, the weight of the data against the
-        penalty; validation decides. "class_means" and "mlp" have none.
+        penalty; validation decides. "mlp" has none.
       samples: codes drawn where codes is "sampled", and for the trust
         region.
       bootstraps: resamples for intervals and for the stability of alpha.

@@ -14,6 +14,7 @@ decisions (see `student`). What the walk along that line shows is judged like
 any other walk, on the frames that are saved.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,13 @@ class Nearest:
         self._search = parallel.in_few(
             *begin_and_step(config, asked), rounds, 2
         )
+
+    def asking(self, latent: Direction, f: Any) -> "Nearest":
+        """One for other weights of that network: it need not compile again."""
+        other = copy.copy(self)
+        other._latent = latent
+        other._constants = self._constants | {"f": f}
+        return other
 
     def __call__(self, codes: np.ndarray, decided: np.ndarray) -> Own:
         """Lines from codes [N, rows, w_dim], for f's decisions [N].

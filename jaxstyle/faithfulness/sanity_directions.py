@@ -170,11 +170,13 @@ def tangents(direction: Direction, codes: np.ndarray) -> np.ndarray:
     """Along which walks leave codes [N, rows, w_dim] towards the finding.
 
     Returns:
-      [N, w_dim], of length 1, or 0 where a walk cannot leave its code.
+      [N, w_dim] where all rows move alike, else [N, rows * w_dim]; of length
+      1, or 0 where a walk cannot leave its code.
     """
     near = np.float32(_NEAR * direction.region.spread)
     ends = np.tile([-near, near], (len(codes), 1))
-    behind, ahead = np.moveaxis(direction.offsets(codes, ends)[:, :, 0], 1, 0)
+    offsets = direction.offsets(codes, ends)
+    behind, ahead = np.moveaxis(offsets.reshape(*ends.shape, -1), 1, 0)
     steps = ahead - behind
     lengths = np.linalg.norm(steps, axis=-1, keepdims=True)
     return steps / np.where(lengths > 0, lengths, 1)

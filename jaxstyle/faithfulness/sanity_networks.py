@@ -68,6 +68,20 @@ class Exchangeable:
         return logits / self.weights.temperature + self.weights.shift
 
 
+def differentiable(weights: Weights) -> dict[str, Any]:
+    """What `predictors.network` needs, to answer as `Exchangeable` does."""
+    last = weights.params["params"]["last"]
+    # Before the temperature divides it.
+    shift = np.float32(weights.shift * weights.temperature)
+    moved = weights.params["params"] | {
+        "last": last | {"bias": last["bias"] + shift}
+    }
+    return {
+        "network": {"params": moved},
+        "temperature": np.float32(weights.temperature),
+    }
+
+
 def trained(config: Config, root: str | Path) -> Weights:
     """Those of the classifier that was trained in `root`.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxstyle.config import Config
+from jaxstyle.config import NEAREST, Config
 from jaxstyle.evaluation import images as image_metrics
 from jaxstyle.evaluation import statistics
 from jaxstyle.explain.direction import decisions
@@ -112,11 +112,12 @@ def of_directions(
     """The cosine in W of both networks' directions, and its interval.
 
     Rows of the fit are drawn again for it, the same for both; a direction
-    that cannot be fitted on them counts as a cosine of 0. Of curved walks
-    it is the mean over the images, which are drawn again instead.
+    that cannot be fitted on them counts as a cosine of 0. Of curved walks,
+    and of each image's own way, it is the mean over the images, which are
+    drawn again instead.
 
     Args:
-      config: the direction's method and bootstraps.
+      config: the direction's method and bootstraps, and what walks follow.
       fitter: fits directions.
       trained: of the run's own f.
       other: of the other network.
@@ -128,7 +129,7 @@ def of_directions(
     if trained.one_way or other.one_way:
         return {}
     cosines = np.sum(trained.tangents * other.tangents, axis=1)
-    if config.direction.method == "mlp":
+    if config.direction.method == "mlp" or config.walk.along == NEAREST:
         return _means(config, {"cosine": cosines})
     cosine = float(cosines.mean())
 

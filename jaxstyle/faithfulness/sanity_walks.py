@@ -1,6 +1,7 @@
 """Explains the same images for each of several networks.
 
-Images are encoded once; only what f says of them changes.
+Images are inverted once, as the renderer does it; only what f says of them
+changes.
 """
 
 import dataclasses
@@ -12,10 +13,12 @@ import numpy as np
 
 from jaxstyle import parallel, predictors
 from jaxstyle.classifier import networks as classifier_networks
-from jaxstyle.config import Config
+from jaxstyle.config import NEAREST, Config
 from jaxstyle.data import pipeline
+from jaxstyle.encoder import projection
 from jaxstyle.encoder import train as encoder_train
-from jaxstyle.explain import search, walk
+from jaxstyle.encoder.codec import Codec
+from jaxstyle.explain import nearest, search, walk
 from jaxstyle.explain.attribution import grad_cam
 from jaxstyle.explain.direction import Direction, decisions
 from jaxstyle.faithfulness import sanity_networks
@@ -26,6 +29,8 @@ from jaxstyle.faithfulness.sanity_networks import Weights
 ONE_WAY = "f decides alike for all images"
 # Images that are pictured, of either decision.
 _PICTURED = 3
+# (codes [N, rows, w_dim], f's decisions [N]) -> what their walks follow.
+Ways = Callable[[np.ndarray, np.ndarray], Direction]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +44,8 @@ class Explanation:
         nothing flips.
       heat: Grad-CAM for this f's decision, [N, R, R] in [0, 1].
       tangents: along which the walk leaves each code towards the finding,
-        of length 1 in W, [N, w_dim]; 0 without a direction.
+        of length 1, [N, w_dim], or [N, rows * w_dim] where each image goes
+        its own way; 0 without one.
       fitted: f on the images that the direction is fitted on, [M].
       penalty: the C of that fit.
       pictured: int [P], positions of the images to picture.
@@ -74,8 +80,7 @@ class Explanation:
 class Explainer:
     """All that is the same for every network.
 
-    The images are the first `walk.limit` of `walk.split`, and their walks
-    start at E(x).
+    The images are the first `walk.limit` of `walk.split`.
 
     Args:
       config: the run; its f is the built-in one.
@@ -96,9 +101,13 @@ class Explainer:
         split = pipeline.open_split(config, root, config.walk.split)
         self.ids = split.ids[: config.walk.limit or None]
         self._images = split.images(range(len(self.ids)))
-        self._codes = codec.encode(self._images)
+        self._codes = self._inverted(root, codec)
         self._pictured = _first_of_each(decisions(config, self._judged()))
         self._walker = walk.Walker(config, codec, None, self._f)  # type: ignore[arg-type]
+        self._nearest = None
+        if config.walk.along == NEAREST:
+            f = sanity_networks.differentiable(self.trained)
+            self._nearest = nearest.Nearest(config, codec, None, config, f)  # type: ignore[arg-type]
         network = classifier_networks.create(config)
         self._grad_cam = parallel.batched(
             lambda *arrays: grad_cam.grad_cam(network, *arrays),
@@ -114,6 +123,9 @@ class Explainer:
     ) -> Explanation:
         """Fits the direction on this network's answers, and walks.
 
+        Where the config's walks take each image's own way, that is searched
+        with this network's gradient; where they may go is fitted all the same.
+
         Args:
           weights: of the network.
           tell: called with the number of images walked so far.
@@ -128,7 +140,8 @@ class Explainer:
             tell(len(self.ids))
             found = self._nothing()
         else:
-            found = self._walked(fitted.direction, decided, tell)
+            ways = self._ways(weights, fitted.direction)
+            found = self._walked(ways, decided, tell)
         return Explanation(
             judged=judged,
             heat=self._grad_cam(weights.params, self._images, signs),
@@ -139,23 +152,38 @@ class Explainer:
             **found,
         )
 
+    def _inverted(self, root: str | Path, codec: Codec) -> np.ndarray:
+        codes = codec.encode(self._images)
+        if not self._config.walk.project:
+            return codes
+        project = projection.load(self._config, root, codec)
+        found = project(self._images, codes)
+        projection.require_finite(self.ids, found.losses)
+        return found.codes
+
     def _judged(self) -> np.ndarray:
         return predictors.probability(self._f, self._images, self._config)
 
+    def _ways(self, weights: Weights, fitted: Direction) -> Ways:
+        """What the walks of some images, with f's decisions, follow."""
+        if self._nearest is None:
+            return lambda codes, decided: fitted
+        return self._nearest.asking(
+            fitted, sanity_networks.differentiable(weights)
+        )
+
     def _walked(
-        self,
-        direction: Direction,
-        decided: np.ndarray,
-        tell: Callable[[int], None],
+        self, ways: Ways, decided: np.ndarray, tell: Callable[[int], None]
     ) -> dict[str, np.ndarray]:
         """Walks all images, and keeps what `Explanation` tells of them."""
-        walker = self._walker.redirected(direction)
         status: list[str] = []
-        maps, before, after = [], [], []
+        maps, before, after, leaving = [], [], [], []
         count, size = len(self.ids), self._config.walk.batch_size
         for start in range(0, count, size):
             rows = np.arange(start, min(start + size, count))
-            found, *ends = self._ends(walker, direction, rows, decided[rows])
+            direction = ways(self._codes[rows], decided[rows])
+            found, *ends = self._ends(direction, rows, decided[rows])
+            leaving.append(tangents(direction, self._codes[rows]))
             maps.append(np.abs(ends[1] - ends[0]).sum(axis=-1))
             shown = np.isin(rows, self._pictured)
             before.append(ends[0][shown])
@@ -165,20 +193,17 @@ class Explainer:
         return {
             "status": np.asarray(status),
             "maps": np.concatenate(maps),
-            "tangents": tangents(direction, self._codes),
+            "tangents": np.concatenate(leaving),
             "reconstructions": np.concatenate(before),
             "flips": np.concatenate(after),
         }
 
     def _ends(
-        self,
-        walker: walk.Walker,
-        direction: Direction,
-        rows: np.ndarray,
-        decided: np.ndarray,
+        self, direction: Direction, rows: np.ndarray, decided: np.ndarray
     ) -> tuple[list[str], np.ndarray, np.ndarray]:
         """Status, reconstruction and smallest flip of some images."""
         config, codes = self._config, self._codes[rows]
+        walker = self._walker.redirected(direction)
         lambdas = search.find_walks(
             config, direction, codes, decided, walker.judge
         )

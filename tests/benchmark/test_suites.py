@@ -229,7 +229,8 @@ def test_the_renderer_is_held_against_the_generator(monkeypatch):
         return judge(config, direction, codes, decided, counting)
 
     monkeypatch.setattr(rendering.search, "find_walks", counted)
-    renderer, generator = _timed(rendering.run(SETTINGS))
+    sizes = dataclasses.replace(SETTINGS, resolutions=(32,))
+    renderer, generator = _timed(rendering.run(sizes))
     assert renderer["subject"] == "renderer"
     assert generator["subject"] == "generator"
     assert _is_ratio(renderer["of_the_generator_s_speed"])

@@ -110,7 +110,7 @@ def test_class_means_by_hand(soft):
     wanted = _soft(p) if soft else _wanted(p)
     expected = p @ x / p.sum() - (1 - p) @ x / (1 - p).sum()
     np.testing.assert_allclose(
-        methods.class_means(x, wanted, 1.0), expected, rtol=1e-6
+        methods.class_means(x, wanted), expected, rtol=1e-6
     )
 
 
@@ -168,10 +168,30 @@ def test_whitened_is_fisher_s_discriminant():
     assert _cosine(direction.alpha, delta) > 0.98
     # The plain difference of means is far from that normal.
     assert _cosine(delta, fisher) < 0.7
-    means, _ = fitting.fit(config, "class_means", material)
-    assert _cosine(means.alpha, delta) > 0.98
-    assert _cosine(means.normal, means.alpha) > 1 - 1e-6
     assert numbers["stability"]["least"] > 0.95
+
+
+def test_class_means_read_a_code_by_regression_and_move_it_by_means():
+    material, _, delta = _gaussian()
+    config = _config(labels="ground_truth")
+    means, numbers = fitting.fit(config, "class_means", material)
+    assert _cosine(means.alpha, delta) > 0.98
+    logistic, others = fitting.fit(config, "logistic", material)
+    np.testing.assert_allclose(means.normal, logistic.normal, rtol=1e-6)
+    assert means.intercept == pytest.approx(logistic.intercept)
+    assert _cosine(logistic.alpha, delta) < 0.8
+    # A step of the calibrated logit is what it was, along another way.
+    assert means.scale == pytest.approx(means.normal @ means.alpha)
+    assert numbers["regularisation"] == others["regularisation"]
+    assert numbers["stability"]["least"] > 0.95
+
+
+def test_class_means_against_the_latent_predictor_are_refused(monkeypatch):
+    material, _, _ = _gaussian(count=400)
+    backwards = {"class_means": lambda x, w: -methods.class_means(x, w)}
+    monkeypatch.setattr(methods, "WAYS", backwards)
+    with pytest.raises(ValueError, match=r"direction\.method = 'class_means'"):
+        fitting.fit(_config(), "class_means", material)
 
 
 def test_whitened_walks_stay_as_likely_as_they_can():

@@ -92,16 +92,21 @@ class _Coordinates:
         """Slopes [w_dim, M] of linear functions on W, told in x."""
         return np.linalg.solve(self._transform, in_w)
 
-    def step(self, normal: np.ndarray) -> np.ndarray:
+    def step(self, way: np.ndarray) -> np.ndarray:
         """alpha [w_dim], of unit length in W."""
-        return _unit(np.linalg.solve(self._transform, normal))
+        return _unit(np.linalg.solve(self._transform, way))
 
     def direction(
-        self, normal: np.ndarray, slope: float, shift: float, region: Region
+        self,
+        normal: np.ndarray,
+        way: np.ndarray,
+        calibrated: tuple[float, float],
+        region: Region,
     ) -> Linear:
-        """logit = slope * (x . normal) + shift, told in W."""
+        """logit = slope * (x . normal) + shift, walked along the way, in W."""
+        slope, shift = calibrated
         in_w = slope * (self._transform @ normal)
-        alpha = self.step(normal).astype(np.float32)
+        alpha = self.step(way).astype(np.float32)
         return Linear(alpha, in_w, float(shift - self._centre @ in_w), region)
 
 
@@ -112,34 +117,50 @@ def _linear(
     removed = nuisance.basis(space.slopes(material.nuisances))
 
     def normal(x: np.ndarray, wanted: Wanted, c: float) -> np.ndarray:
-        found = methods.NORMALS[method](x, wanted, c)
-        left = nuisance.without(found, removed)
-        if np.linalg.norm(left) < _LEAST_LEFT * np.linalg.norm(found):
-            raise ValueError(
-                "direction.nuisances: codes tell the classes apart by the "
-                "nuisances alone; leave some of them out"
-            )
-        return _unit(left)
+        return _without(methods.NORMALS[method](x, wanted, c), removed)
+
+    def way(x: np.ndarray, wanted: Wanted, c: float) -> np.ndarray:
+        if method not in methods.WAYS:
+            return normal(x, wanted, c)
+        return _without(methods.WAYS[method](x, wanted), removed)
 
     x, x_val = space.points(material.fitting), space.points(material.val)
     goals = labels.goals(config, material.val)
-    numbers: dict[str, Any] = {}
-    c = 1.0
-    if method not in methods.UNPENALISED:
-        c = _best_penalty(config, lambda c: x_val @ normal(x, wanted, c), goals)
-        numbers["regularisation"] = c
+    c = _best_penalty(config, lambda c: x_val @ normal(x, wanted, c), goals)
     found = normal(x, wanted, c)
-    slope, shift = calibration.calibrate(x_val @ found, goals)
-    direction = space.direction(found, slope, shift, material.region)
-    numbers |= {"scale": direction.scale, "intercept": direction.intercept}
+    direction = space.direction(
+        *(found, way(x, wanted, c)),
+        *(calibration.calibrate(x_val @ found, goals), material.region),
+    )
+    if direction.scale <= 0:
+        raise ValueError(
+            f"direction.method = {method!r}: towards the mean of the positives "
+            "the latent predictor falls; use 'logistic'"
+        )
+    numbers: dict[str, Any] = {
+        "regularisation": c,
+        "scale": direction.scale,
+        "intercept": direction.intercept,
+    }
     refits = [
-        space.step(normal(x[rows], some, c)) @ direction.alpha
+        space.step(way(x[rows], some, c)) @ direction.alpha
         for rows, some in _resamples(config, wanted)
     ]
     if refits:
         least, mean = float(np.min(refits)), float(np.mean(refits))
         numbers["stability"] = {"mean": mean, "least": least}
     return direction, {"stability": {}} | numbers
+
+
+def _without(found: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    """What is left of a direction without the nuisances, of length 1."""
+    left = nuisance.without(found, removed)
+    if np.linalg.norm(left) < _LEAST_LEFT * np.linalg.norm(found):
+        raise ValueError(
+            "direction.nuisances: codes tell the classes apart by the "
+            "nuisances alone; leave some of them out"
+        )
+    return _unit(left)
 
 
 def _best_penalty(

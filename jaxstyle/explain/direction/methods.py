@@ -1,8 +1,9 @@
-"""How to find the normal of a linear latent predictor.
+"""How to find the normal of a linear latent predictor, and where to walk.
 
-Each takes points x [N, D], what is wanted of them, and C, the weight of the
-data against the squared norm of the normal; each returns a normal [D],
-pointing towards the finding, of any length.
+A finder of normals takes points x [N, D], what is wanted of them, and C, the
+weight of the data against the squared norm of the normal; it returns a normal
+[D], pointing towards the finding, of any length. Walks go along the normal,
+but for the methods of `WAYS`.
 """
 
 from collections.abc import Callable
@@ -45,9 +46,14 @@ def svm(x: np.ndarray, wanted: Wanted, c: float) -> np.ndarray:
     return model.coef_[0]
 
 
-def class_means(x: np.ndarray, wanted: Wanted, c: float) -> np.ndarray:
-    """From the mean of the negatives to that of the positives; no C."""
-    del c
+def class_means(x: np.ndarray, wanted: Wanted) -> np.ndarray:
+    """From the mean of the negatives to that of the positives, [D].
+
+    What tells classes apart best is not what differs between them: a normal
+    also weighs what only cancels noise in the code (Haufe et al. 2014,
+    doi:10.1016/j.neuroimage.2013.10.067). A walk along the
+    difference of the means changes what differs.
+    """
     x = _repeated(x, wanted)
     means = [
         np.average(x[wanted.labels == k], 0, wanted.weights[wanted.labels == k])
@@ -61,10 +67,12 @@ NORMALS: dict[str, Normal] = {
     "logistic": logistic,
     "least_squares": least_squares,
     "svm": svm,
-    "class_means": class_means,
+    "class_means": logistic,
     "whitened": logistic,
 }
-UNPENALISED = ("class_means",)
+WAYS: dict[str, Callable[[np.ndarray, Wanted], np.ndarray]] = {
+    "class_means": class_means
+}
 
 
 def _repeated(x: np.ndarray, wanted: Wanted) -> np.ndarray:
