@@ -132,8 +132,10 @@ def _size(tree):
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("resolution", [32, 64, 128, 256, 512, 1024])
+@pytest.mark.parametrize(
+    ("resolution", "channels"),
+    [(32, 1), (64, 3), (128, 1), (256, 3), (1024, 3)],
+)
 def test_shapes_at_full_size(resolution, channels):
     config = _paper(resolution, channels)
     generator = networks.generator(config)
