@@ -162,6 +162,26 @@ def test_numbers_and_details():
         assert 0 <= low < record.values[key] < high, key
 
 
+def test_numbers_are_means_over_draws_and_the_ratio_is_of_means(monkeypatch):
+    monkeypatch.setattr(realism, "_DRAWS", 3)
+    config = _config(frechet_images=20)
+    record = Record(config)
+    asked, flipped = _asked(50, 30), np.ones(80, bool)
+    features = _features(asked)
+    realism.measure(config, record, {"random_conv": features}, asked, flipped)
+    samples = [realism.draw("x", asked, flipped, 20, (0, k)) for k in range(3)]
+    assert len({tuple(sample.rows) for sample in samples}) == 3
+    comparison = realism.Comparison(features, samples[0].weights)
+
+    def mean(metric):
+        return np.mean([metric(s.rows, s.groups) for s in samples])
+
+    ratio = mean(comparison.sfid) / mean(comparison.reconstruction_sfid)
+    assert record.values["walk.fid"] == pytest.approx(mean(comparison.fid))
+    assert record.values["walk.sfid"] == pytest.approx(mean(comparison.sfid))
+    assert record.values["walk.fid_ratio"] == pytest.approx(ratio)
+
+
 def test_what_cannot_be_measured_is_left_out(caplog):
     config = _config(frechet_images=10)
     record = Record(config)
@@ -190,8 +210,10 @@ def test_halves_stay_apart_in_the_resamples():
         drawn.append((rows, groups))
         return float(rows.mean())
 
-    realism._enter(config, Record(config), "x", metric, sample)
-    assert len(drawn) == 1 + 40
+    record = Record(config)
+    realism._enter(config, record, "x", 7.0, metric, sample)
+    assert record.values == {"x": 7.0}
+    assert len(drawn) == 40
     for rows, groups in drawn:
         np.testing.assert_array_equal(
             np.bincount(groups), np.bincount(sample.groups)
