@@ -34,7 +34,7 @@ from jaxstyle.evaluation.record import Record
 # A distance takes up to a second, and an interval many of them.
 _MOST_RESAMPLES = 100
 # Of images and halves.
-_DRAWS = 20
+_DRAWS = 50
 
 # Two random halves of rows.
 Halves = tuple[np.ndarray, np.ndarray]
