@@ -106,6 +106,29 @@ def load(config: Config, root: str | Path, codec: Codec) -> Projector:
     return Projector(config, codec, codec.w_spread, f)
 
 
+def starts(
+    config: Config, root: str | Path, codec: Codec
+) -> Callable[[Sequence[str], np.ndarray], np.ndarray]:
+    """`(ids, images [N, R, R, C]) -> codes`, where `config.walk` starts walks.
+
+    That is at E(x), or at codes projected from there.
+
+    Raises:
+      run_log.NonFiniteError: when called, naming the image whose loss is no
+        number.
+    """
+    if not config.walk.project:
+        return lambda ids, images: codec.encode(images)
+    project = load(config, root, codec)
+
+    def projected(ids: Sequence[str], images: np.ndarray) -> np.ndarray:
+        found = project(images, codec.encode(images))
+        require_finite(ids, found.losses)
+        return found.codes
+
+    return projected
+
+
 def require_finite(ids: Sequence[str], losses: np.ndarray) -> None:
     """Refuses losses [N, steps + 1] that are no numbers.
 

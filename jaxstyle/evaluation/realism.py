@@ -160,8 +160,9 @@ class Comparison:
         1: a counterfactual looks as real as what the generator makes of a
         real image of the class. Infinite where the latter is 0.
         """
-        yardstick = self.reconstruction_sfid(rows, groups)
-        return self.sfid(rows, groups) / yardstick if yardstick else np.inf
+        return _multiple(
+            self.sfid(rows, groups), self.reconstruction_sfid(rows, groups)
+        )
 
     def _mean(
         self,
@@ -229,12 +230,17 @@ def measure(
         }
         default = Comparison(features[features_lib.DEFAULT], first.weights)
         numbers = dict(details[subset][features_lib.DEFAULT])
-        yardstick = numbers["reconstruction_sfid"]
-        numbers["ratio"] = numbers["sfid"] / yardstick if yardstick else np.inf
+        numbers["ratio"] = _multiple(
+            numbers["sfid"], numbers["reconstruction_sfid"]
+        )
         for key, name in keys.items():
             metric = getattr(default, name)
             _enter(config, record, key, numbers[name], metric, first)
     return details
+
+
+def _multiple(distance: float, yardstick: float) -> float:
+    return distance / yardstick if yardstick else np.inf
 
 
 def _draws(

@@ -185,9 +185,7 @@ class Explainer:
         self._walker = walk.Walker(
             config, self._codec, self._direction, self.predictor
         )
-        self._project = None
-        if config.walk.project:
-            self._project = projection.load(config, root, self._codec)
+        self._start = projection.starts(config, root, self._codec)
         self._nearest = None
         if config.walk.along == NEAREST:
             self._nearest = nearest.load(
@@ -208,7 +206,7 @@ class Explainer:
         config = self._config
         judged = predictors.probability(self.predictor, images, config)
         decided = direction_lib.decisions(config, judged)
-        codes = self._inverted(ids, images)
+        codes = self._start(ids, images)
         direction, walker = self._direction, self._walker
         if self._nearest is not None:
             direction = self._nearest(codes, decided)
@@ -259,15 +257,6 @@ class Explainer:
         for n in np.flatnonzero(flip_frame >= 0):
             found[n] = self._sparsify(codes[n], offsets[n], bool(decided[n]))
         return found
-
-    def _inverted(self, ids: list[str], images: np.ndarray) -> np.ndarray:
-        """Codes [N, rows, w_dim] at which the walks start."""
-        codes = self._codec.encode(images)
-        if self._project is None:
-            return codes
-        found = self._project(images, codes)
-        projection.require_finite(ids, found.losses)
-        return found.codes
 
 
 def _carried(images: sources.Images) -> list[str]:

@@ -17,7 +17,6 @@ from jaxstyle.config import NEAREST, Config
 from jaxstyle.data import pipeline
 from jaxstyle.encoder import projection
 from jaxstyle.encoder import train as encoder_train
-from jaxstyle.encoder.codec import Codec
 from jaxstyle.explain import nearest, search, walk
 from jaxstyle.explain.attribution import grad_cam
 from jaxstyle.explain.direction import Direction, decisions
@@ -101,7 +100,8 @@ class Explainer:
         split = pipeline.open_split(config, root, config.walk.split)
         self.ids = split.ids[: config.walk.limit or None]
         self._images = split.images(range(len(self.ids)))
-        self._codes = self._inverted(root, codec)
+        start = projection.starts(config, root, codec)
+        self._codes = start(self.ids, self._images)
         self._pictured = _first_of_each(decisions(config, self._judged()))
         self._walker = walk.Walker(config, codec, None, self._f)  # type: ignore[arg-type]
         self._nearest = None
@@ -151,15 +151,6 @@ class Explainer:
             originals=self._images[self._pictured],
             **found,
         )
-
-    def _inverted(self, root: str | Path, codec: Codec) -> np.ndarray:
-        codes = codec.encode(self._images)
-        if not self._config.walk.project:
-            return codes
-        project = projection.load(self._config, root, codec)
-        found = project(self._images, codes)
-        projection.require_finite(self.ids, found.losses)
-        return found.codes
 
     def _judged(self) -> np.ndarray:
         return predictors.probability(self._f, self._images, self._config)

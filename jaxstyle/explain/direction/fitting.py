@@ -119,17 +119,17 @@ def _linear(
     def normal(x: np.ndarray, wanted: Wanted, c: float) -> np.ndarray:
         return _without(methods.NORMALS[method](x, wanted, c), removed)
 
-    def way(x: np.ndarray, wanted: Wanted, c: float) -> np.ndarray:
-        if method not in methods.WAYS:
-            return normal(x, wanted, c)
-        return _without(methods.WAYS[method](x, wanted), removed)
+    def way(x: np.ndarray, wanted: Wanted) -> np.ndarray:
+        if method in methods.WAYS:
+            return _without(methods.WAYS[method](x, wanted), removed)
+        return normal(x, wanted, c)
 
     x, x_val = space.points(material.fitting), space.points(material.val)
     goals = labels.goals(config, material.val)
     c = _best_penalty(config, lambda c: x_val @ normal(x, wanted, c), goals)
     found = normal(x, wanted, c)
     direction = space.direction(
-        *(found, way(x, wanted, c)),
+        *(found, way(x, wanted) if method in methods.WAYS else found),
         *(calibration.calibrate(x_val @ found, goals), material.region),
     )
     if direction.scale <= 0:
@@ -143,7 +143,7 @@ def _linear(
         "intercept": direction.intercept,
     }
     refits = [
-        space.step(way(x[rows], some, c)) @ direction.alpha
+        space.step(way(x[rows], some)) @ direction.alpha
         for rows, some in _resamples(config, wanted)
     ]
     if refits:
