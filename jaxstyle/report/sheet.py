@@ -1,6 +1,7 @@
 """A canvas on which labelled tiles are drawn from left to right."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -190,6 +191,7 @@ def stacked(rows: Sequence[Image.Image]) -> Image.Image:
     return canvas
 
 
+@functools.cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size)
     if not isinstance(font, ImageFont.FreeTypeFont):

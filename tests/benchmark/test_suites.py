@@ -235,11 +235,20 @@ def test_the_renderer_is_held_against_the_generator(monkeypatch):
     assert generator["subject"] == "generator"
     assert _is_ratio(renderer["of_the_generator_s_speed"])
     # As many frames as are counted: those of the search, and those saved.
-    runs = len(renderer["seconds"]) + 1
-    frames = sum(asked) / runs + 6 * 11
+    images = SETTINGS.batch + 6 * len(renderer["seconds"])
+    frames = sum(asked) / images + 11
     assert renderer["walks_per_second"] == pytest.approx(
-        renderer["images_per_second"] * 6 / frames
+        renderer["images_per_second"] / frames
     )
+
+
+def test_rendering_leaves_the_compilation_cache_as_it_was(tmp_path):
+    before = jax.config.jax_compilation_cache_dir
+    with pytest.raises(ZeroDivisionError), rendering._cached(str(tmp_path)):
+        inside = jax.config.jax_compilation_cache_dir
+        _ = 1 / 0
+    assert inside.startswith(str(tmp_path))
+    assert jax.config.jax_compilation_cache_dir == before
 
 
 def test_the_input_pipeline_is_held_against_training(
