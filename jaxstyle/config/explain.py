@@ -170,13 +170,6 @@ class WalkConfig:
             "choose 'direction' or 'nearest'",
         )
         require(
-            not (self.sparse and self.along == NEAREST),
-            "walk.sparse",
-            self.sparse,
-            "looked for along the fitted direction alone: use False with "
-            "walk.along = 'nearest'",
-        )
-        require(
             self.split in ("train", "val", "test"),
             "walk.split",
             self.split,

@@ -218,7 +218,9 @@ class Explainer:
         on_frames = walker.judge_frames(frames)
         walks = search.verdicts(config, lambdas, decided, on_frames)
         latent = direction.along(codes, lambdas)
-        sparse = self._sparse(codes, lambdas, decided, walks.flip_frame)
+        sparse = self._sparse(
+            direction, codes, lambdas, decided, walks.flip_frame
+        )
         heat = None
         if self._grad_cam is not None:
             heat = self._grad_cam(images, np.where(decided, 1.0, -1.0))
@@ -243,6 +245,7 @@ class Explainer:
 
     def _sparse(
         self,
+        direction: direction_lib.Direction,
         codes: np.ndarray,
         lambdas: np.ndarray,
         decided: np.ndarray,
@@ -253,7 +256,7 @@ class Explainer:
         if self._sparsify is None:
             return found
         ends = np.where(decided, lambdas[:, 0], lambdas[:, -1])
-        offsets = self._direction.offsets(codes, ends[:, None])[:, 0, 0]
+        offsets = direction.offsets(codes, ends[:, None])[:, 0]
         for n in np.flatnonzero(flip_frame >= 0):
             found[n] = self._sparsify(codes[n], offsets[n], bool(decided[n]))
         return found

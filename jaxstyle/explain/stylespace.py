@@ -43,21 +43,29 @@ class Sparse:
     share: float
 
 
-def style_moves(params: Any, offset: jax.Array) -> dict[str, jax.Array]:
-    """What an offset of every row of w adds to the styles of each layer.
+def style_moves(
+    generator: networks.Generator, params: Any, offsets: jax.Array
+) -> dict[str, jax.Array]:
+    """What offsets of codes add to the styles of each layer.
 
     Args:
-      params: the generator's.
-      offset: [B, w_dim].
+      generator: the network.
+      params: its parameters.
+      offsets: [B, 1 or L, w_dim], one of every row of W+ or each its own.
 
     Returns:
       [B, channels] by the layer's name.
     """
     synthesis = params["params"]["synthesis"]
+    rows = networks.style_rows(generator.resolution)
+    offsets = jnp.broadcast_to(
+        offsets, (offsets.shape[0], max(rows.values()) + 1, offsets.shape[2])
+    )
     return {
-        name: layers.equalised(layer["conv"]["affine"]["kernel"], offset)
-        for name, layer in synthesis.items()
-        if name != "const"
+        name: layers.equalised(
+            synthesis[name]["conv"]["affine"]["kernel"], offsets[:, row]
+        )
+        for name, row in rows.items()
     }
 
 
@@ -74,7 +82,7 @@ def render_moved(
       generator: the network.
       constants: its parameters and the noise.
       codes: [B, rows, w_dim].
-      offsets: [B, w_dim], of every row.
+      offsets: [B, 1 or L, w_dim], of every row or each its own.
       shares: [B, channels of all layers], 0 for a style that stays, 1 for
         one that moves as the offset moves it; layers in order of name.
 
@@ -82,7 +90,7 @@ def render_moved(
       [B, R, R, C], about [-1, 1].
     """
     params, noise = constants
-    moves = style_moves(params, offsets)
+    moves = style_moves(generator, params, offsets)
     at, moved = 0, {}
     for name in sorted(moves):
         count = moves[name].shape[1]
@@ -121,8 +129,12 @@ class Sparsifier:
             config.walk.batch_size,
             batched_arguments=3,
         )
-        one = jnp.zeros((1, config.gan.w_dim))
-        moves = jax.eval_shape(style_moves, codec.gan["g_ema"], one)
+        one = jnp.zeros((1, 1, config.gan.w_dim))
+        moves = jax.eval_shape(
+            lambda *given: style_moves(generator, *given),
+            codec.gan["g_ema"],
+            one,
+        )
         self.names = [
             f"{layer}:{channel}"
             for layer in sorted(moves)
@@ -144,7 +156,8 @@ class Sparsifier:
 
         Args:
           code: where the walk starts, [rows, w_dim].
-          offset: of the walk's last frame on the side asked for, [w_dim].
+          offset: of the walk's last frame on the side asked for,
+            [1 or rows, w_dim].
           decided: f's decision on the image.
 
         Returns:
@@ -189,7 +202,7 @@ class Sparsifier:
             self._render(
                 self._constants,
                 np.broadcast_to(code, (count, *code.shape)),
-                np.broadcast_to(offset, (count, len(offset))),
+                np.broadcast_to(offset, (count, *offset.shape)),
                 shares.astype(np.float32),
             )
         )

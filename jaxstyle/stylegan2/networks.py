@@ -32,6 +32,17 @@ def layer_count(resolution: int) -> int:
     return 2 * int(math.log2(resolution)) - 2
 
 
+def style_rows(resolution: int) -> dict[str, int]:
+    """Which row of W+ each modulated layer of `Synthesis` reads, by name."""
+    rows = {"conv_4_1": 0, "rgb_4": 1}
+    for level, size in enumerate(resolutions(resolution)[1:]):
+        row = 2 * level + 1
+        rows[f"conv_{size}_0"] = row
+        rows[f"conv_{size}_1"] = row + 1
+        rows[f"rgb_{size}"] = row + 2
+    return rows
+
+
 def noise_shapes(resolution: int) -> list[tuple[int, int, int]]:
     """[H, W, 1] of each layer's noise, first layer first."""
     sizes = [4] + [size for size in resolutions(resolution)[1:] for _ in "ab"]

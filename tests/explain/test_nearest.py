@@ -194,8 +194,6 @@ def test_latent_probabilities_are_those_of_the_moved_code():
 def test_what_is_refused():
     with pytest.raises(ConfigError, match=r"walk.along.*'sideways'"):
         WalkConfig(along="sideways")
-    with pytest.raises(ConfigError, match=r"walk.sparse"):
-        WalkConfig(along="nearest", sparse=True)
     with pytest.raises(ConfigError, match=r"nearest.steps"):
         NearestConfig(steps=0)
     with pytest.raises(ConfigError, match=r"nearest.change_weight"):

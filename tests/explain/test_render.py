@@ -12,12 +12,13 @@ from PIL import Image
 from scipy import special
 
 from jaxstyle import predictors, workdir
-from jaxstyle.config import ProjectConfig
+from jaxstyle.config import NearestConfig, ProjectConfig
 from jaxstyle.data import prepare, problems, pseudonyms
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import direction as direction_lib
 from jaxstyle.explain import (
     manifest,
+    nearest,
     render,
     render_files,
     search,
@@ -158,10 +159,10 @@ def _check_flip(row, mine, lambdas, decision, recon):
     elif not shown:
         assert row["status"] == search.NO_FLIP
     else:
-        nearest = min(shown, key=lambda k: asked[k])
+        first = min(shown, key=lambda k: asked[k])
         assert row["status"] == search.FLIPPED
-        assert row["flip_frame"] == str(nearest)
-        assert row["flip_lambda"] == mine[nearest]["lambda"]
+        assert row["flip_frame"] == str(first)
+        assert row["flip_lambda"] == mine[first]["lambda"]
     found = row["status"] == search.FLIPPED
     assert row["flipped"] == str(int(found))
     assert bool(row["flip_frame"]) == bool(row["flip_lambda"]) == found
@@ -515,13 +516,23 @@ def test_walks_from_projections(rendered, tmp_path):
     assert len(frames) == 6 * FRAMES
 
 
-def test_sparse_counterfactuals_are_rendered_on_request(made, tmp_path):
+@pytest.mark.parametrize("along", ["direction", "nearest"])
+def test_sparse_counterfactuals_are_rendered_on_request(
+    made, tmp_path, monkeypatch, along
+):
     """Few channels, and f on the file that was written has flipped."""
     config, whole = made
     root = _another(whole, tmp_path)
     config = dataclasses.replace(
-        config, walk=dataclasses.replace(config.walk, sparse=True, limit=5)
+        config,
+        walk=dataclasses.replace(
+            config.walk, sparse=True, limit=5, along=along
+        ),
+        nearest=NearestConfig(steps=120, learning_rate=0.05),
     )
+    # The made f stands for the student that has learnt its decisions.
+    monkeypatch.setattr(nearest.student, "taught", lambda *_: (config, 5.0))
+    monkeypatch.setattr(nearest.predictors, "network", lambda _: made_run.logit)
     render.run(config, root)
     images, _, folder = _tables(config, root)
     flipped = [row for row in images if row["flipped"] == "1"]

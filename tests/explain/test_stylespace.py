@@ -18,7 +18,7 @@ def parts(made):
     codec = encoder_train.load(config, root)
     codes = codec.sample_codes(3, seed=0)
     other = codec.sample_codes(1, seed=9)
-    return config, codec, codes, 2 * (other - codes.mean(0))[0, 0]
+    return config, codec, codes, 2 * (other - codes.mean(0))[0]
 
 
 def _rendered(parts, shares):
@@ -26,12 +26,15 @@ def _rendered(parts, shares):
     generator = networks.generator(config)
     return jax.jit(lambda *given: stylespace.render_moved(generator, *given))(
         (codec.gan["g_ema"], codec.noise),
-        *(codes, np.tile(offset, (3, 1)), np.float32(shares)),
+        *(codes, np.tile(offset, (3, 1, 1)), np.float32(shares)),
     )
 
 
 def _channels(parts):
-    moves = stylespace.style_moves(parts[1].gan["g_ema"], parts[3][None])
+    config, codec, _, offset = parts
+    moves = stylespace.style_moves(
+        networks.generator(config), codec.gan["g_ema"], offset[None]
+    )
     return {name: move.shape[1] for name, move in sorted(moves.items())}
 
 
@@ -41,26 +44,42 @@ def test_all_styles_together_are_the_walk(parts):
     for share in (0.0, 0.5, 1.0):
         np.testing.assert_allclose(
             _rendered(parts, np.full((3, total), share)),
-            codec.decode(codes + share * offset[None, None]),
+            codec.decode(codes + share * offset),
             atol=1e-4,
         )
 
 
 def test_the_styles_of_a_layer_are_those_of_its_own_code(parts):
-    """One layer moved is a W+ code of which its row alone is moved."""
+    """The layers of one row moved are a W+ code of which it is moved."""
     config, codec, codes, offset = parts
     sizes = _channels(parts)
+    layer_rows = networks.style_rows(config.data.resolution)
     rows = networks.layer_count(config.data.resolution)
-    # Of 8 px the last row is of the last pixels alone.
-    name = f"rgb_{config.data.resolution}"
-    shares = np.zeros((3, sum(sizes.values())))
-    start = sum(size for other, size in sizes.items() if other < name)
-    shares[:, start : start + sizes[name]] = 1
-    moved = np.repeat(codes, rows, axis=1)
-    moved[:, -1] += offset
-    expected = codec.decode(moved)
-    np.testing.assert_allclose(_rendered(parts, shares), expected, atol=1e-4)
-    assert np.abs(expected - codec.decode(codes)).max() > 0.01
+    assert sorted(set(layer_rows.values())) == [*range(rows)]
+    for row in range(rows):
+        shares = np.concatenate(
+            [np.full(sizes[name], layer_rows[name] == row) for name in sizes]
+        )
+        moved = np.repeat(codes, rows, axis=1)
+        moved[:, row] += offset[0]
+        expected = codec.decode(moved)
+        np.testing.assert_allclose(
+            _rendered(parts, np.tile(shares, (3, 1))), expected, atol=1e-4
+        )
+        assert np.abs(expected - codec.decode(codes)).max() > 0.01
+
+
+def test_rows_that_go_each_their_own_way_are_moved_so(parts):
+    """Of a way in W+ every layer moves by its own row's offset."""
+    config, codec, codes, offset = parts
+    rows = networks.layer_count(config.data.resolution)
+    ways = offset * np.linspace(-1, 1, rows, dtype=np.float32)[:, None]
+    total = sum(_channels(parts).values())
+    np.testing.assert_allclose(
+        _rendered((config, codec, codes, ways), np.ones((3, total))),
+        codec.decode(codes + ways),
+        atol=1e-4,
+    )
 
 
 class Brightness:
