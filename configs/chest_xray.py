@@ -117,7 +117,7 @@ def _cpu(config: Config) -> None:
         adapt_kimg=10,
         checkpoint_kimg=2,
     )
-    config.walk = WalkConfig(project=True, limit=400)
+    config.walk = WalkConfig(project=True)
 
 
 def _small(config: Config) -> None:

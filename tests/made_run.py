@@ -123,7 +123,15 @@ def _save_images(config: Config, params) -> np.ndarray:
     split = np.repeat(["train", "val", "test"], [TRAIN, VAL, TEST])
     green = unit[..., 1].mean(axis=(1, 2))
     label = (green > np.median(green)).astype(int)
-    np.savez(config.data.path, image=unit, label=label, split=split)
+    # Two images of each, and none in two splits.
+    patient = np.array([f"patient {n // 2}" for n in range(count)])
+    np.savez(
+        config.data.path,
+        image=unit,
+        label=label,
+        split=split,
+        patient=patient,
+    )
     return unit
 
 

@@ -195,6 +195,7 @@ def _calibrated(
         name: statistics.prediction_summary(
             calibration.probabilities(logits[name], temperature),
             split.classes,
+            split.groups,
             _RESAMPLES,
             config.seed,
         )

@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxstyle import predictors, workdir
 from jaxstyle.config import Config
+from jaxstyle.data import pipeline
 from jaxstyle.evaluation import cout, features, identity, pictures, realism
 from jaxstyle.evaluation import walks as walks_lib
 from jaxstyle.evaluation.record import Record
@@ -26,11 +27,13 @@ class Judged:
       walks: N of them.
       seen: in their pictures.
       flipped: bool [N].
+      groups: the patient of each, [N].
     """
 
     walks: list[walks_lib.Saved]
     seen: pictures.Seen
     flipped: np.ndarray
+    groups: np.ndarray
 
 
 def measure(
@@ -50,15 +53,17 @@ def measure(
     seen = pictures.look(
         walks, features.networks(config, root), config.predictor.batch_size
     )
-    judged = Judged(walks, seen, walks_lib.flips(walks) == 1)
+    split = pipeline.open_asked(config, root, config.walk.split)
+    groups = walks_lib.groups(walks, split)
+    judged = Judged(walks, seen, walks_lib.flips(walks) == 1, groups)
     _reconstruction(record, judged)
     _walks(config, record, judged)
     _at_the_flip(config, record, judged)
     from_original, from_reconstruction = cout.measure(config, predictor, walks)
-    record.mean("walk.cout", from_original)
-    record.mean("walk.cout_reconstruction", from_reconstruction)
+    record.mean("walk.cout", from_original, groups)
+    record.mean("walk.cout_reconstruction", from_reconstruction, groups)
     own = identity.retrieved(seen.features[features.DEFAULT])
-    record.mean("walk.identity", own * walks_lib.explained(walks))
+    record.mean("walk.identity", own * walks_lib.explained(walks), groups)
     distances = realism.measure(
         config, record, seen.features, walks_lib.asked(walks), judged.flipped
     )
@@ -66,30 +71,35 @@ def measure(
 
 
 def _reconstruction(record: Record, judged: Judged) -> None:
-    record.mean("reconstruction.psnr", judged.seen.psnr)
-    record.mean("reconstruction.ssim", judged.seen.ssim)
-    record.mean("reconstruction.gap", walks_lib.gaps(judged.walks))
-    record.mean("reconstruction.agreement", walks_lib.explained(judged.walks))
+    for name, values in {
+        "psnr": judged.seen.psnr,
+        "ssim": judged.seen.ssim,
+        "gap": walks_lib.gaps(judged.walks),
+        "agreement": walks_lib.explained(judged.walks),
+    }.items():
+        record.mean(f"reconstruction.{name}", values, judged.groups)
 
 
 def _walks(config: Config, record: Record, judged: Judged) -> None:
-    walks = judged.walks
-    record.mean("walk.flip_rate", walks_lib.flips(walks))
-    record.mean("walk.monotonicity", walks_lib.monotonicity(walks))
+    walks, groups = judged.walks, judged.groups
+    record.mean("walk.flip_rate", walks_lib.flips(walks), groups)
+    record.mean("walk.monotonicity", walks_lib.monotonicity(walks), groups)
     if config.data.source == "ihc":
-        record.mean(
-            "concept.dab_monotonicity", walks_lib.dab_monotonicity(walks)
-        )
+        stained = walks_lib.dab_monotonicity(walks)
+        record.mean("concept.dab_monotonicity", stained, groups)
 
 
 def _at_the_flip(config: Config, record: Record, judged: Judged) -> None:
     """How much has changed where f first decides otherwise."""
     seen, flipped = judged.seen, judged.flipped
+    groups = judged.groups[flipped]
     change = identity.feature_change(
         seen.features[features.DEFAULT], config.seed
     )
     defined = flipped & np.isfinite(change)
-    record.mean("walk.proximity", walks_lib.proximity(judged.walks))
-    record.mean("walk.proximity_features", change[defined])
-    record.mean("walk.proximity_ssim", seen.change_ssim[flipped])
-    record.mean("walk.sparsity", seen.changed[flipped])
+    record.mean("walk.proximity", walks_lib.proximity(judged.walks), groups)
+    record.mean(
+        "walk.proximity_features", change[defined], judged.groups[defined]
+    )
+    record.mean("walk.proximity_ssim", seen.change_ssim[flipped], groups)
+    record.mean("walk.sparsity", seen.changed[flipped], groups)

@@ -71,6 +71,7 @@ def _predictor(
         resamples=config.evaluation.bootstraps,
         seed=config.seed,
         stratify=split.targets,
+        groups=split.groups,
     )
     auc = statistics.roc_auc(judged, split.targets)
     record.put("predictor.auc", auc, interval)

@@ -36,10 +36,13 @@ class Record:
         if interval is not None:
             self.intervals[key] = interval
 
-    def mean(self, key: str, values: np.ndarray) -> None:
-        """Enters the mean over images, [N], and its interval.
+    def mean(self, key: str, values: np.ndarray, groups: np.ndarray) -> None:
+        """Enters the mean over images and its interval.
 
-        Where N is 0 nothing is entered, and the log says so.
+        Args:
+          key: the number's name.
+          values: [N]. Where N is 0 nothing is entered, and the log says so.
+          groups: the patient of each, [N].
         """
         if not len(values):
             logging.warning("%s is not defined: no image to measure it on", key)
@@ -49,5 +52,6 @@ class Record:
             values,
             resamples=self._resamples,
             seed=self._seed,
+            groups=groups,
         )
         self.put(key, float(np.mean(values)), interval)

@@ -1,7 +1,8 @@
 """Numbers about predictions, and how sure they are."""
 
-from collections.abc import Callable
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -113,18 +114,26 @@ def bootstrap_interval(
     resamples: int,
     seed: int,
     stratify: np.ndarray | None = None,
+    groups: Sequence[str] | np.ndarray | None = None,
     level: float = 0.95,
     around: float | None = None,
 ) -> tuple[float, float]:
     """Percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13).
+
+    Images of one patient resemble each other. Drawn one by one they would
+    count as independent, and the interval would be too narrow: whole
+    patients are drawn (the cluster bootstrap; Davison and Hinkley 1997,
+    section 3.8).
 
     Args:
       metric: called with resampled rows of `arrays`.
       *arrays: each [N, ...]; the same rows are drawn from all.
       resamples: how many.
       seed: of the draws.
-      stratify: [N] labels; each resample keeps the count of each. Give the
-        targets for an AUC, so that no resample lacks a class.
+      stratify: [N] labels; each resample keeps the count of groups of each,
+        or of each mixture. Give the targets for an AUC, so that no resample
+        lacks a class.
+      groups: [N], the patient of each row; None takes each for its own.
       level: share of the resamples inside of the interval.
       around: the number itself, for one that repeated rows bias: the
         interval is moved to where the resamples' mean falls on it.
@@ -134,18 +143,60 @@ def bootstrap_interval(
     """
     generator = np.random.default_rng(seed)
     count = len(arrays[0])
-    labels = np.zeros(count) if stratify is None else np.asarray(stratify)
-    strata = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    strata = _strata(
+        np.zeros(count) if stratify is None else np.asarray(stratify),
+        np.arange(count) if groups is None else np.asarray(groups),
+    )
     values = []
     for _ in range(resamples):
-        rows = np.concatenate(
-            [generator.choice(rows, len(rows)) for rows in strata]
-        )
+        rows = np.concatenate([_drawn(generator, each) for each in strata])
         values.append(metric(*(np.asarray(array)[rows] for array in arrays)))
     tail = (1 - level) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     shift = 0.0 if around is None else around - np.mean(values)
     return float(low + shift), float(high + shift)
+
+
+class _Stratum(NamedTuple):
+    """The rows of G groups, one group behind the other.
+
+    Attributes:
+      rows: of all of them.
+      starts: where each group begins in `rows`, [G].
+      lengths: [G].
+    """
+
+    rows: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+
+
+def _strata(labels: np.ndarray, groups: np.ndarray) -> list[_Stratum]:
+    """Groups by the labels that are found in them."""
+    members: dict[Any, list[int]] = defaultdict(list)
+    for row, group in enumerate(groups.tolist()):
+        members[group].append(row)
+    strata: dict[tuple, list[list[int]]] = defaultdict(list)
+    for rows in members.values():
+        strata[tuple(np.unique(labels[rows]).tolist())].append(rows)
+    return [_stratum(strata[found]) for found in sorted(strata)]
+
+
+def _stratum(members: list[list[int]]) -> _Stratum:
+    lengths = np.asarray([len(rows) for rows in members])
+    starts = np.cumsum(lengths) - lengths
+    return _Stratum(np.concatenate(members), starts, lengths)
+
+
+def _drawn(generator: np.random.Generator, stratum: _Stratum) -> np.ndarray:
+    """The rows of as many groups as there are, drawn with replacement."""
+    count = len(stratum.lengths)
+    picked = generator.integers(0, count, count)
+    lengths = stratum.lengths[picked]
+    # Each drawn row's place in its group: 0, 1, ..., and anew at the next.
+    places = np.arange(lengths.sum())
+    places -= np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return stratum.rows[np.repeat(stratum.starts[picked], lengths) + places]
 
 
 def mean_and_interval(
@@ -163,13 +214,18 @@ def mean_and_interval(
 
 
 def prediction_summary(
-    probabilities: np.ndarray, classes: np.ndarray, resamples: int, seed: int
+    probabilities: np.ndarray,
+    classes: np.ndarray,
+    groups: Sequence[str],
+    resamples: int,
+    seed: int,
 ) -> dict[str, Any]:
     """The numbers of a predictor on one split.
 
     Args:
       probabilities: [N, K] in [0, 1]; or [N, 1], of class 1.
       classes: int [N], two or more present.
+      groups: the patient of each image, [N].
       resamples: for the AUC's 95 % interval, stratified by class.
       seed: of the resamples.
 
@@ -184,6 +240,7 @@ def prediction_summary(
         resamples=resamples,
         seed=seed,
         stratify=classes,
+        groups=groups,
     )
     return {
         "auc": mean_auc(probabilities, classes),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from jaxstyle.data import ihc
+from jaxstyle.data import ihc, pipeline
 from jaxstyle.evaluation import statistics
 from jaxstyle.explain import manifest, search
 
@@ -62,6 +62,12 @@ def flips(walks: list[Saved]) -> np.ndarray:
     An image whose reconstruction f judges differently counts as a failure.
     """
     return np.asarray([float(walk.row["flipped"]) for walk in walks])
+
+
+def groups(walks: list[Saved], split: pipeline.Split) -> np.ndarray:
+    """The patient of each walk's image, [N]; `split` is what was rendered."""
+    patients = dict(zip(split.ids, split.groups, strict=True))
+    return np.asarray([patients[walk.row["image_id"]] for walk in walks])
 
 
 def explained(walks: list[Saved]) -> np.ndarray:

@@ -42,7 +42,10 @@ def _chance(content: Content) -> dict[str, str]:
 def _notes(content: Content, intervals: dict[str, Any] | None) -> list[Markup]:
     texts = []
     if intervals:
-        texts.append("Intervals are 95% bootstrap intervals.")
+        texts.append(
+            "Intervals are 95% bootstrap intervals: over patients, or images "
+            "where patients are not known; of Frechet distances over images."
+        )
     missing = numbers.missing(content.evaluation)
     if missing:
         texts.append(

@@ -21,6 +21,7 @@ from jaxstyle.evaluation import (
     identity,
     pictures,
     realism,
+    statistics,
 )
 from jaxstyle.evaluation.record import Record
 from jaxstyle.explain import render
@@ -307,6 +308,27 @@ def test_details_hold_intervals_and_each_network(evaluated):
     assert {"all"} <= set(counterfactuals["frechet"]) <= {"all", "flipped"}
     numbers = counterfactuals["frechet"]["all"]["random_conv"]
     assert numbers["fid"] == result["walk.fid"]
+
+
+def test_intervals_are_over_patients(evaluated, rows):
+    """Of whom there are two images each in the made data."""
+    config, root, _ = evaluated
+    details = json.loads((root / "evaluation" / "details.json").read_text())
+    split = pipeline.open_split(config, root, "test")
+    patients = dict(zip(split.ids, split.groups, strict=True))
+    assert len(set(patients.values())) == made_run.TEST / 2
+    gaps = np.array([float(row["reconstruction_gap"]) for row in rows])
+    settings = {
+        "resamples": config.evaluation.bootstraps,
+        "seed": config.seed,
+    }
+    expected, by_image = (
+        statistics.bootstrap_interval(np.mean, gaps, groups=groups, **settings)
+        for groups in ([patients[row["image_id"]] for row in rows], None)
+    )
+    found = details["intervals"]["reconstruction.gap"]
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    assert np.abs(np.subtract(found, by_image)).max() > 1e-4
 
 
 def test_every_number_has_a_meaning(evaluated):

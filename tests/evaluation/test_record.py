@@ -12,11 +12,12 @@ def test_means_have_bootstrap_intervals():
     config = Config(seed=3, evaluation=EvaluationConfig(bootstraps=50))
     record = Record(config)
     values = np.random.default_rng(0).normal(size=30)
-    record.mean("walk.a", values)
+    patients = np.repeat(np.arange(10), 3)
+    record.mean("walk.a", values, patients)
     assert record.values["walk.a"] == pytest.approx(values.mean())
     assert type(record.values["walk.a"]) is float
     assert record.intervals["walk.a"] == statistics.bootstrap_interval(
-        np.mean, values, resamples=50, seed=3
+        np.mean, values, resamples=50, seed=3, groups=patients
     )
 
 
@@ -30,6 +31,6 @@ def test_a_number_may_have_no_interval():
 
 def test_nothing_is_made_up(caplog):
     record = Record(Config())
-    record.mean("walk.a", np.zeros(0))
+    record.mean("walk.a", np.zeros(0), np.zeros(0))
     assert not record.values and not record.intervals
     assert "walk.a is not defined" in caplog.text

@@ -78,6 +78,7 @@ class Split:
     def __init__(self, world, codes):
         self.codes, self._images = codes, world.decode(codes)
         self.targets = (codes[:, 0] @ world.truth > 0).astype(np.float32)
+        self.groups = [f"patient {n}" for n in range(len(codes))]
 
     def batches(self, size):
         for start in range(0, len(self._images), size):

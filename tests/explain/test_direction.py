@@ -14,7 +14,7 @@ from jaxstyle.config import (
     TargetConfig,
 )
 from jaxstyle.explain import direction as direction_lib
-from jaxstyle.explain.direction import Curved, Labelled, Linear
+from jaxstyle.explain.direction import Curved, Labelled, Linear, fidelity
 from jaxstyle.explain.direction import labels as labels_lib
 from jaxstyle.explain.direction import stage as stage_lib
 from tests.explain import planted
@@ -24,6 +24,28 @@ def _labelled(judged, targets=()):
     judged = np.asarray(judged, np.float32)
     codes = np.zeros((len(judged), 1, 2), np.float32)
     return Labelled(codes, judged, np.asarray(targets, np.float32))
+
+
+def test_more_images_of_the_same_patients_narrow_no_interval():
+    random = np.random.default_rng(0)
+    codes = random.normal(size=(60, 1, 2)).astype(np.float32)
+    noisy = codes[:, 0, 0] + random.normal(size=60)
+    line = np.array([1, 0], np.float32)
+    everywhere = direction_lib.Region(np.zeros(2), np.eye(2), np.inf)
+    along = Linear(line, line, 0.0, everywhere)
+    data = Labelled(codes, special.expit(noisy), codes[:, 0, 1] > 0)
+    again = Labelled(
+        np.tile(codes, (4, 1, 1)),
+        np.tile(data.judged, 4),
+        np.tile(data.targets, 4),
+        [f"patient {n % 60}" for n in range(240)],
+    )
+    few, many = (
+        fidelity.quality(planted.config(), along, given)
+        for given in (data, again)
+    )
+    assert many.pop("n") == 4 * few.pop("n")
+    assert many == pytest.approx(few)
 
 
 def test_labels_of_each_kind():

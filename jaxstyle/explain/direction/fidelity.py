@@ -21,7 +21,8 @@ def quality(
       n; trusted, the share of codes inside of the region; spearman, of the
       latent logit and f's; and, where both classes are there, r2 (see
       `r_squared`), auc_vs_predictor and auc_vs_truth, each with its 95 %
-      interval (stratified by class) as `<name>_low` and `<name>_high`.
+      interval (over patients, stratified by class) as `<name>_low` and
+      `<name>_high`.
     """
     latent = direction.logits(data.codes)
     decided = labels.decisions(config, data.judged)
@@ -51,6 +52,7 @@ def quality(
                 resamples=config.evaluation.bootstraps,
                 seed=config.seed,
                 stratify=classes,
+                groups=data.groups,
             )
         )
     return result

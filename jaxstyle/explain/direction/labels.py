@@ -1,6 +1,7 @@
 """Codes, what f and the truth say of them, and what is learnt from that."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import special
@@ -17,11 +18,13 @@ class Labelled:
       codes: [N, rows, w_dim].
       judged: f's probability for the image itself, [N].
       targets: ground truth 0 or 1, [N]; empty where there is none.
+      groups: the patient of each, [N]; None where each is its own.
     """
 
     codes: np.ndarray
     judged: np.ndarray
     targets: np.ndarray
+    groups: Sequence[str] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

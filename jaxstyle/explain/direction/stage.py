@@ -112,7 +112,10 @@ def encoded(
         codes.append(codec.encode(some))
         judged.append(predictors.probability(predictor, some, config))
     return Labelled(
-        np.concatenate(codes), np.concatenate(judged), split.targets[:count]
+        np.concatenate(codes),
+        np.concatenate(judged),
+        split.targets[:count],
+        split.groups[:count],
     )
 
 
