@@ -1,19 +1,16 @@
-"""The renderer: what it writes, resumes, reads and holds in memory."""
+"""The renderer: what it writes, and how it goes on."""
 
-import csv
 import dataclasses
 import shutil
-import time
-import weakref
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy import special
 
-from jaxstyle import predictors, workdir
+from jaxstyle import workdir
 from jaxstyle.config import NearestConfig, ProjectConfig
-from jaxstyle.data import prepare, problems, pseudonyms
+from jaxstyle.data import prepare
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import direction as direction_lib
 from jaxstyle.explain import (
@@ -27,65 +24,31 @@ from jaxstyle.explain import (
 )
 from jaxstyle.report import records, sheet, strips
 from tests import made_run
-
-FRAMES = 7
+from tests.explain import rendering
 
 
 class Killed(Exception):
     pass
 
 
-@pytest.fixture(scope="module")
-def rendered(made):
-    """(config, root, result) with the whole test split rendered."""
-    config, root = made
-    return config, root, render.run(config, root)
-
-
-def _table(path):
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _tables(config, root, name="render"):
-    stage = workdir.stage(config, root, name)
-    return _table(stage.summary), _table(stage.manifest), stage.path
-
-
-def _pixels(path):
-    return np.asarray(Image.open(path)).astype(np.float64) / 255
-
-
-def _f(paths):
-    """f on image files."""
-    images = np.stack([_pixels(path) for path in paths])
-    return made_run.colour(images.astype(np.float32))
-
-
-def _another(root, tmp_path, keep=()):
-    """The same run without what is rendered."""
-    other = tmp_path / "run"
-    for name in ("data", "gan", "encoder", "direction", *keep):
-        shutil.copytree(root / name, other / name)
-    return other
-
-
 def test_the_tables_have_their_columns(rendered):
     config, root, _ = rendered
-    images, frames, _ = _tables(config, root)
+    images, frames, _ = rendering.tables(config, root)
     assert tuple(images[0]) == manifest.IMAGE_FIELDS
     assert tuple(frames[0]) == manifest.FRAME_FIELDS
     ids = [row["image_id"] for row in images]
     assert len(ids) == made_run.TEST and len(set(ids)) == len(ids)
     assert [row["image_id"] for row in frames] == [
-        image_id for image_id in ids for _ in range(FRAMES)
+        image_id for image_id in ids for _ in range(rendering.FRAMES)
     ]
-    assert [row["frame"] for row in frames[:FRAMES]] == list("0123456")
+    assert [row["frame"] for row in frames[: rendering.FRAMES]] == list(
+        "0123456"
+    )
 
 
 def test_the_result_counts_each_status(rendered):
     config, root, result = rendered
-    images, _, _ = _tables(config, root)
+    images, _, _ = rendering.tables(config, root)
     statuses = [row["status"] for row in images]
     names = (search.FLIPPED, search.NO_FLIP, search.NOT_EXPLAINED)
     assert result == {
@@ -101,18 +64,20 @@ def test_the_result_counts_each_status(rendered):
 def test_every_number_is_that_of_the_file(rendered):
     """f again on the files that were written; the rest by algebra."""
     config, root, _ = rendered
-    images, frames, folder = _tables(config, root)
+    images, frames, folder = rendering.tables(config, root)
     threshold = np.float32(config.target.level)
     direction = direction_lib.load(config, root)
     for number, row in enumerate(images):
-        mine = frames[number * FRAMES : (number + 1) * FRAMES]
+        mine = frames[
+            number * rendering.FRAMES : (number + 1) * rendering.FRAMES
+        ]
         files = [folder / frame["file"] for frame in mine]
         judged = [float(frame["predictor_probability"]) for frame in mine]
-        np.testing.assert_allclose(judged, _f(files), atol=2e-6)
+        np.testing.assert_allclose(judged, rendering.f(files), atol=2e-6)
         original = float(row["predictor_original"])
         # Originals are judged before they are rounded to 8 bits.
         np.testing.assert_allclose(
-            original, _f([folder / row["original"]])[0], rtol=0.05
+            original, rendering.f([folder / row["original"]])[0], rtol=0.05
         )
         decision = original >= threshold
         assert (row["decision"], row["asked"]) == (
@@ -131,7 +96,7 @@ def test_every_number_is_that_of_the_file(rendered):
         assert float(row["reconstruction_gap"]) == pytest.approx(
             abs(original - judged[recon]), abs=2e-6
         )
-        pixels = [_pixels(file) for file in files]
+        pixels = [rendering.pixels(file) for file in files]
         np.testing.assert_allclose(
             [float(frame["distance"]) for frame in mine],
             [np.abs(image - pixels[recon]).mean() for image in pixels],
@@ -139,7 +104,9 @@ def test_every_number_is_that_of_the_file(rendered):
         )
         np.testing.assert_allclose(
             float(row["reconstruction_l1"]),
-            np.abs(_pixels(folder / row["original"]) - pixels[recon]).mean(),
+            np.abs(
+                rendering.pixels(folder / row["original"]) - pixels[recon]
+            ).mean(),
             atol=0.003,
         )
         latent = [float(frame["latent_probability"]) for frame in mine]
@@ -153,7 +120,7 @@ def test_every_number_is_that_of_the_file(rendered):
 def _check_flip(row, mine, lambdas, decision, recon):
     flipped = [frame["flipped"] == "1" for frame in mine]
     asked = -lambdas if decision else lambdas
-    shown = [k for k in range(FRAMES) if flipped[k] and asked[k] > 0]
+    shown = [k for k in range(rendering.FRAMES) if flipped[k] and asked[k] > 0]
     if flipped[recon]:
         assert row["status"] == search.NOT_EXPLAINED
     elif not shown:
@@ -170,7 +137,7 @@ def _check_flip(row, mine, lambdas, decision, recon):
 
 def test_the_pictures(rendered):
     config, root, _ = rendered
-    images, _, folder = _tables(config, root)
+    images, _, folder = rendering.tables(config, root)
     split_ids = sources.open_images(config, root).ids
     for row in images:
         assert row["image_id"] in split_ids
@@ -180,11 +147,11 @@ def test_the_pictures(rendered):
             folder / "frames" / row["image_id"] / "grad_cam.png"
         ).exists()
         with Image.open(folder / row["animation"]) as walk:
-            assert walk.n_frames == 2 * FRAMES - 2
+            assert walk.n_frames == 2 * rendering.FRAMES - 2
         with Image.open(folder / row["strip"]) as strip:
             # Original, reconstruction, frames, difference.
-            assert strip.width > 96 * (FRAMES + 3)
-        assert _pixels(folder / row["original"]).shape == (8, 8, 3)
+            assert strip.width > 96 * (rendering.FRAMES + 3)
+        assert rendering.pixels(folder / row["original"]).shape == (8, 8, 3)
 
 
 def test_what_is_rendered_is_not_rendered_again(rendered, monkeypatch):
@@ -227,7 +194,7 @@ def _dies_after(patch, calls):
 def test_resume_is_uninterrupted(rendered, tmp_path, monkeypatch):
     """Killed in the middle of a batch, twice; the same files come out."""
     config, whole, result = rendered
-    root = _another(whole, tmp_path)
+    root = rendering.another(whole, tmp_path)
     explain, explained = render.Explainer.__call__, []
 
     def counted(self, ids, targets, images):
@@ -243,51 +210,16 @@ def test_resume_is_uninterrupted(rendered, tmp_path, monkeypatch):
         assert not workdir.is_complete(config, root, "render")
     stage = workdir.stage(config, root, "render")
     rows = (stage.summary, manifest.part(stage.summary, 0))
-    assert [len(_table(path)) for path in rows] == [6, 3 + 1]  # half a row
+    assert [len(rendering.table(path)) for path in rows] == [
+        6,
+        3 + 1,
+    ]  # half a row
     explained.clear()
     assert render.run(config, root) == result
-    ids = [row["image_id"] for row in _tables(config, whole)[0]]
+    ids = [row["image_id"] for row in rendering.tables(config, whole)[0]]
     assert [image_id for batch in explained for image_id in batch] == ids[9:]
     expected = _contents(workdir.stage(config, whole, "render").path)
     assert _contents(workdir.stage(config, root, "render").path) == expected
-
-
-def test_a_folder_and_a_list(rendered, tmp_path):
-    """The split's own images as files give the split's own walks."""
-    config, whole, _ = rendered
-    root = _another(whole, tmp_path)
-    expected, _, folder = _tables(config, whole)
-    inbox = tmp_path / "inbox" / "sub"
-    inbox.mkdir(parents=True)
-    for row in expected[:5]:
-        shutil.copy(folder / row["original"], inbox / f"{row['image_id']}.png")
-    listed = tmp_path / "list.txt"
-    listed.write_text(f"inbox/sub/{expected[2]['image_id']}.png\n")
-    for place, prefix, rows in (
-        (inbox.parent, "sub/", expected[:5]),
-        (listed, "inbox/sub/", expected[2:3]),
-    ):
-        settings = _with_images(config, place)
-        result = render.run(settings, root)
-        assert result["images"] == len(rows)
-        actual, frames, _ = _tables(settings, root, "render_images")
-        assert len(frames) == len(rows) * FRAMES
-        for row, theirs in zip(actual, rows, strict=True):
-            name = f"{prefix}{theirs['image_id']}.png"
-            assert row["image_id"] == pseudonyms.existing(root).of(name)
-            assert row["target"] == ""
-            assert (row["height"], row["width"]) == ("8", "8")
-            assert row["status"] == theirs["status"]
-            # Of 8 bits here, of floats there.
-            assert (
-                abs(
-                    float(row["predictor_reconstruction"])
-                    - float(theirs["predictor_reconstruction"])
-                )
-                < 0.01
-            )
-    assert not (root / "render").exists()
-    assert (root / "render_images.previous-1").exists()
 
 
 @pytest.mark.parametrize(("fit", "cut"), [("pad", True), ("crop", False)])
@@ -298,7 +230,9 @@ def test_strips_of_wide_images_have_no_bars(made, tmp_path, fit, cut):
         config, data=dataclasses.replace(config.data, fit=fit)
     )
     random = np.random.default_rng(0)
-    frames = random.uniform(-1, 1, (FRAMES, 8, 8, 3)).astype(np.float32)
+    frames = random.uniform(-1, 1, (rendering.FRAMES, 8, 8, 3)).astype(
+        np.float32
+    )
     item = render_files.Rendered(
         image_id="wide",
         target="",
@@ -306,9 +240,9 @@ def test_strips_of_wide_images_have_no_bars(made, tmp_path, fit, cut):
         frames=frames,
         heat=np.ones((8, 8), np.float32),
         judged_original=0.2,
-        judged=np.linspace(0.1, 0.9, FRAMES),
-        latent=np.linspace(0.1, 0.9, FRAMES),
-        lambdas=np.linspace(-1, 1, FRAMES),
+        judged=np.linspace(0.1, 0.9, rendering.FRAMES),
+        latent=np.linspace(0.1, 0.9, rendering.FRAMES),
+        lambdas=np.linspace(-1, 1, rendering.FRAMES),
         reconstruction_frame=3,
         flip_frame=-1,
         status="flipped",
@@ -328,166 +262,9 @@ def test_strips_of_wide_images_have_no_bars(made, tmp_path, fit, cut):
         assert strip.height < 12 * scale if cut else strip.height > 8 * scale
 
 
-def _with_images(config, place):
-    return dataclasses.replace(
-        config, walk=dataclasses.replace(config.walk, images=str(place))
-    )
-
-
-def test_bad_files_are_told_before_anything_is_rendered(made, tmp_path):
-    config, whole = made
-    root = _another(whole, tmp_path)
-    inbox = tmp_path / "inbox"
-    inbox.mkdir()
-    for name in ("one.png", "two.png"):
-        (inbox / name).write_bytes(b"no image")
-    with pytest.raises(problems.DataError, match=r"2 problem(.|\n)*two\.png"):
-        render.run(_with_images(config, inbox), root)
-    assert not list((root / "render_images").rglob("*.png"))
-
-
-def test_good_images_are_rendered_among_bad_ones(
-    rendered, tmp_path, monkeypatch
-):
-    """And nothing is compiled for batches of another size."""
-    config, whole, _ = rendered
-    root = _another(whole, tmp_path)
-    rows, _, folder = _tables(config, whole)
-    inbox = tmp_path / "inbox"
-    inbox.mkdir()
-    for number, row in enumerate(rows[:9]):
-        shutil.copy(folder / row["original"], inbox / f"{number}.png")
-    (inbox / "5b.png").write_bytes(b"no image")
-    for name in ("1.png", "2.png", "7.png"):
-        # The header is whole, so it is found when its turn has come.
-        (inbox / name).write_bytes((inbox / name).read_bytes()[:-40])
-    explain, sizes = render.Explainer.__call__, []
-
-    def counted(self, ids, targets, images):
-        sizes.append(len(images))
-        return explain(self, ids, targets, images)
-
-    monkeypatch.setattr(render.Explainer, "__call__", counted)
-    settings = _with_images(config, inbox)
-    result = render.run(settings, root)
-    assert sizes == [config.walk.batch_size, 2]
-    assert (result["images"], result["refused"]) == (6, 4)
-    actual, frames, place = _tables(settings, root, "render_images")
-    of = pseudonyms.existing(root).of
-    good = [of(f"{number}.png") for number in (0, 3, 4, 5, 6, 8)]
-    assert [row["image_id"] for row in actual] == good
-    assert len(frames) == 6 * FRAMES
-    refused = _table(place / "refused.csv")
-    bad = [of(name) for name in ("5b.png", "1.png", "2.png", "7.png")]
-    assert [row["file"] for row in refused] == bad
-    assert refused[0]["reason"] == "is no PNG, JPEG or TIFF image"
-    assert not list(place.glob("*.part-*"))
-    # Once they are mended, they alone are rendered.
-    for number in (1, 2, 7):
-        original = folder / rows[number]["original"]
-        shutil.copy(original, inbox / f"{number}.png")
-    result = render.run(settings, root)
-    assert sizes[2:] == [3]
-    assert (result["images"], result["refused"]) == (9, 1)
-
-
-def test_a_folder_of_damaged_images_is_no_success(made, tmp_path):
-    config, whole = made
-    root = _another(whole, tmp_path)
-    inbox = tmp_path / "inbox"
-    inbox.mkdir()
-    for number in range(2):
-        path = inbox / f"{number}.png"
-        Image.new("RGB", (8, 8)).save(path)
-        path.write_bytes(path.read_bytes()[:-25])
-    settings = _with_images(config, inbox)
-    with pytest.raises(problems.DataError, match=r"2 problem(.|\n)*cannot"):
-        render.run(settings, root)
-    assert not workdir.is_complete(settings, root, "render_images")
-
-
-def test_memory_does_not_grow_with_the_folder(made, tmp_path, monkeypatch):
-    """Fast device, slow disk: few batches are alive at any time."""
-    config, whole = made
-    root = _another(whole, tmp_path)
-    count, size = 32, config.walk.batch_size
-    alive, most = weakref.WeakSet(), []
-
-    class Batch(np.ndarray):
-        """Can be told apart in a set, unlike arrays."""
-
-        __hash__ = object.__hash__
-
-    def read(positions):
-        most.append(len(alive))
-        images = np.zeros((len(positions), 8, 8, 3), np.float32).view(Batch)
-        alive.add(images)
-        return images
-
-    class Fast:
-        predictor = predictors.load(config, root)
-
-        def __init__(self, *_):
-            pass
-
-        def __call__(self, ids, targets, images):
-            return [
-                render_files.Rendered(
-                    image_id=ids[n],
-                    target="",
-                    original=images[n],
-                    frames=np.stack([images[n]] * 3),
-                    heat=None,
-                    judged_original=0.1,
-                    judged=np.full(3, 0.1),
-                    latent=np.full(3, 0.1),
-                    lambdas=np.arange(3.0),
-                    reconstruction_frame=0,
-                    flip_frame=-1,
-                    status=search.NO_FLIP,
-                    sparse=None,
-                )
-                for n in range(len(ids))
-            ]
-
-    write = render_files.write
-
-    def slow(*args):
-        time.sleep(0.005)
-        return write(*args)
-
-    ids = [f"{n:03d}" for n in range(count)]
-    monkeypatch.setattr(
-        render.sources,
-        "open_images",
-        lambda *_: sources.Images(
-            ids, [""] * count, read, np.full((count, 2), 8)
-        ),
-    )
-    monkeypatch.setattr(render, "Explainer", Fast)
-    monkeypatch.setattr(render_files, "write", slow)
-    monkeypatch.setattr(render_files.strips, "strip", lambda *_, **__: _Blank())
-    monkeypatch.setattr(render_files.strips, "save_animation", lambda *_: None)
-    result = render.run(config, root)
-    assert result == {
-        "images": count,
-        search.FLIPPED: 0,
-        search.NO_FLIP: count,
-        search.NOT_EXPLAINED: 0,
-    }
-    assert len(most) == count // size
-    # One is read while the one before it is being written.
-    assert max(most) <= 2
-
-
-class _Blank:
-    def save(self, path, **__):
-        path.write_bytes(b"")
-
-
 def test_what_is_missing_is_told(made, tmp_path):
     config, whole = made
-    root = _another(whole, tmp_path)
+    root = rendering.another(whole, tmp_path)
     shutil.rmtree(root / "direction")
     with pytest.raises(workdir.WorkdirError, match=r"launch\.fit_direction"):
         render.run(config, root)
@@ -496,8 +273,8 @@ def test_what_is_missing_is_told(made, tmp_path):
 def test_walks_from_projections(rendered, tmp_path):
     """Nearer to their images than E's on average; as many frames."""
     config, root, _ = rendered
-    before, _, _ = _tables(config, root)
-    other = _another(root, tmp_path)
+    before, _, _ = rendering.tables(config, root)
+    other = rendering.another(root, tmp_path)
     config = dataclasses.replace(
         config,
         walk=dataclasses.replace(config.walk, project=True, limit=6),
@@ -506,14 +283,14 @@ def test_walks_from_projections(rendered, tmp_path):
         ),
     )
     render.run(config, other)
-    after, frames, _ = _tables(config, other)
+    after, frames, _ = rendering.tables(config, other)
     gains = [
         float(old["reconstruction_l1"]) - float(new["reconstruction_l1"])
         for old, new in zip(before, after, strict=False)
     ]
     # Not each: what is beyond white or black is cut off in a frame only.
     assert len(gains) == 6 and np.mean(gains) > 0.01
-    assert len(frames) == 6 * FRAMES
+    assert len(frames) == 6 * rendering.FRAMES
 
 
 @pytest.mark.parametrize("along", ["direction", "nearest"])
@@ -522,7 +299,7 @@ def test_sparse_counterfactuals_are_rendered_on_request(
 ):
     """Few channels, and f on the file that was written has flipped."""
     config, whole = made
-    root = _another(whole, tmp_path)
+    root = rendering.another(whole, tmp_path)
     config = dataclasses.replace(
         config,
         walk=dataclasses.replace(
@@ -534,7 +311,7 @@ def test_sparse_counterfactuals_are_rendered_on_request(
     monkeypatch.setattr(nearest.student, "taught", lambda *_: (config, 5.0))
     monkeypatch.setattr(nearest.predictors, "network", lambda _: made_run.logit)
     render.run(config, root)
-    images, _, folder = _tables(config, root)
+    images, _, folder = rendering.tables(config, root)
     flipped = [row for row in images if row["flipped"] == "1"]
     assert flipped
     codec = encoder_train.load(config, root)
@@ -543,7 +320,7 @@ def test_sparse_counterfactuals_are_rendered_on_request(
     for row in flipped:
         judged = float(row["sparse_probability"])
         np.testing.assert_allclose(
-            judged, _f([folder / row["sparse"]])[0], atol=2e-6
+            judged, rendering.f([folder / row["sparse"]])[0], atol=2e-6
         )
         assert (judged >= threshold) == (row["asked"] == "1")
         names = row["sparse_channels"].split()
@@ -553,7 +330,7 @@ def test_sparse_counterfactuals_are_rendered_on_request(
 
 def test_nothing_sparse_is_told_where_it_was_not_asked_for(rendered):
     config, root, _ = rendered
-    images, _, folder = _tables(config, root)
+    images, _, folder = rendering.tables(config, root)
     names = ("sparse", "sparse_channels", "sparse_probability")
     assert all(row[name] == "" for row in images for name in names)
     assert not list(folder.rglob("sparse.png"))
@@ -585,14 +362,14 @@ def _with_columns(config, whole, tmp_path):
 def test_carried_columns_travel_to_the_table(rendered, tmp_path, monkeypatch):
     """Through a kill, too; nothing else changes, and the page reads it."""
     config, whole, result = rendered
-    before, _, _ = _tables(config, whole)
+    before, _, _ = rendering.tables(config, whole)
     config, root, ages = _with_columns(config, whole, tmp_path)
     with monkeypatch.context() as patch:
         _dies_after(patch, 5)
         with pytest.raises(Killed):
             render.run(config, root)
     assert render.run(config, root) == result
-    after, _, _ = _tables(config, root)
+    after, _, _ = rendering.tables(config, root)
     first = made_run.TRAIN + made_run.VAL
     for number, (old, new) in enumerate(zip(before, after, strict=True)):
         n = first + number

@@ -22,6 +22,8 @@ from tests.stylegan2.conftest import (  # noqa: F401
     quick_compilation,
 )
 
+# Of the known classifier, from its end to its start.
+LAYERS = ("logits", "stage_1_block_0", "stage_0_block_0", "stem")
 LIMIT = 10
 TEMPERATURE = 0.5
 

@@ -3,20 +3,16 @@
 import dataclasses
 import json
 import shutil
-from collections import Counter
 
 import jax
 import numpy as np
 import pytest
 from PIL import Image
-from scipy import stats
-from skimage import metrics
 
 from jaxstyle import predictors, workdir
 from jaxstyle.classifier import train as classifier_train
-from jaxstyle.config import ConfigError, TargetConfig
-from jaxstyle.data import linked, pipeline
-from jaxstyle.explain import search
+from jaxstyle.config import ConfigError
+from jaxstyle.data import pipeline
 from jaxstyle.explain.direction import decisions
 from jaxstyle.faithfulness import (
     sanity,
@@ -26,11 +22,7 @@ from jaxstyle.faithfulness import (
     sanity_similarity,
 )
 from jaxstyle.faithfulness.sanity_directions import Fitter
-from jaxstyle.faithfulness.sanity_walks import ONE_WAY, Explanation
-from tests import tiny
-from tests.faithfulness.conftest import LIMIT
-
-LAYERS = ("logits", "stage_1_block_0", "stage_0_block_0", "stem")
+from tests.faithfulness.conftest import LAYERS, LIMIT
 
 
 class Killed(Exception):
@@ -80,259 +72,6 @@ def explain(ran):
 @pytest.fixture(scope="module")
 def own(explain):
     return explain(explain.trained, _silent)
-
-
-# --- networks
-
-
-def _leaves(tree):
-    paths, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path): np.asarray(x) for path, x in paths}
-
-
-def test_layers_are_made_new_from_the_logits_down(known):
-    config, root = known
-    assert tuple(sanity_networks.layers(config)) == LAYERS
-    trained = sanity_networks.trained(config, root)
-    new = sanity_networks.fresh(config)
-    before, fresh = _leaves(trained.params), _leaves(new)
-    # Each of the trained ones differs: biases, too, start at 0.
-    assert all((before[path] != fresh[path]).any() for path in before)
-    words = ("'last'", "stage_1_block_0", "stage_0_block_0", "stem")
-    for count, layer in enumerate(LAYERS, 1):
-        mixed = sanity_networks.randomised(config, trained, new, layer)
-        assert mixed.temperature == trained.temperature
-        for path, value in _leaves(mixed.params).items():
-            changed = any(word in path for word in words[:count])
-            changed |= "['norm']" in path and count > 1
-            expected = (fresh if changed else before)[path]
-            np.testing.assert_array_equal(value, expected, err_msg=path)
-    # What was trained is as it was.
-    for path, value in _leaves(trained.params).items():
-        np.testing.assert_array_equal(value, before[path])
-
-
-def test_new_weights_follow_from_the_seed_and_are_no_training_s(known):
-    config, _ = known
-    kernels = [
-        sanity_networks.fresh(dataclasses.replace(config, seed=seed))["params"][
-            "last"
-        ]["kernel"]
-        for seed in (0, 0, 1)
-    ]
-    np.testing.assert_array_equal(kernels[0], kernels[1])
-    assert (kernels[0] != kernels[2]).all()
-    start = sanity_networks.state_lib.create(config, 1).params
-    assert (kernels[0] != start["params"]["last"]["kernel"]).all()
-
-
-def test_it_answers_as_the_run_s_own_predictor(known):
-    config, root = known
-    mine = sanity_networks.Exchangeable(
-        config, sanity_networks.trained(config, root)
-    )
-    images = tiny.images(5)
-    expected = predictors.probability(
-        predictors.load(config, root), images, config
-    )
-    actual = predictors.probability(mine, images, config)
-    np.testing.assert_array_equal(actual, expected)
-    mine.weights = dataclasses.replace(mine.weights, shift=1.5)
-    shifted = predictors.logit(predictors.probability(mine, images, config))
-    np.testing.assert_allclose(
-        shifted, predictors.logit(expected) + 1.5, atol=1e-3
-    )
-
-
-@pytest.mark.parametrize("threshold", [0.5, 0.9])
-def test_a_balanced_network_decides_for_the_highest_logits(known, threshold):
-    config = dataclasses.replace(
-        known[0], target=TargetConfig(threshold=threshold)
-    )
-    weights = sanity_networks.Weights({}, 2.0)
-    logits = np.array([-3.0, -2.9, -7.0, -2.0, -3.1])
-    for positives in (1, 2, 4):
-        found = sanity_networks.balanced(config, weights, logits, positives)
-        p = 1 / (1 + np.exp(-(logits + found.shift)))
-        decided = decisions(config, p)
-        assert decided.sum() == positives
-        assert logits[decided].min() > logits[~decided].max()
-        assert found.temperature == 2
-    # Those that are the same stay together.
-    found = sanity_networks.balanced(config, weights, np.zeros(5), 2)
-    assert decisions(config, 1 / (1 + np.exp(-found.shift)))
-
-
-# --- labels
-
-
-def test_permuted_labels_keep_their_counts(known, tmp_path):
-    config, root = known
-    linked.link(
-        *(config, root, config, tmp_path / "permuted"),
-        lambda rows: sanity_labels.permuted(rows, config.seed),
-    )
-    for name in ("train", "val", "test"):
-        before, after = (
-            pipeline.open_split(config, where, name)
-            for where in (root, tmp_path / "permuted")
-        )
-        assert before.ids == after.ids and before.groups == after.groups
-        np.testing.assert_array_equal(
-            before.images(range(len(before))), after.images(range(len(after)))
-        )
-        assert Counter(before.labels.tolist()) == Counter(after.labels.tolist())
-        same = np.mean(before.targets == after.targets)
-        # About half of the labels of two equal classes meet their like.
-        assert same == 1 if name == "test" else 0.2 < same < 0.8
-
-
-def test_permutations_follow_from_the_seed():
-    rows = [
-        {"split": split, "label": str(n), "id": f"{split} {n}"}
-        for n in range(20)
-        for split in ("train", "val", "test")
-    ]
-    once, again, other = (
-        sanity_labels.permuted(rows, seed) for seed in (0, 0, 1)
-    )
-    assert once == again != other
-    drawn = {}
-    for split in ("train", "val", "test"):
-        labels = [
-            [row["label"] for row in found if row["split"] == split]
-            for found in (rows, once, other)
-        ]
-        assert sorted(labels[0]) == sorted(labels[1]) == sorted(labels[2])
-        assert (labels[0] == labels[1]) == (split == "test")
-        assert (labels[1] == labels[2]) == (split == "test")
-        drawn[split] = labels[1]
-    # Splits do not share a permutation.
-    assert drawn["train"] != drawn["val"]
-    assert [row["id"] for row in once] == [row["id"] for row in rows]
-
-
-def test_the_permuted_classifier_is_trained_once(checked, monkeypatch):
-    config, root, result = checked
-    told = result["permuted_labels"]["classifier"]
-    folder = _folder(config, root) / "permuted_labels"
-    full = workdir.result(config, folder, "classifier")
-    assert told["epochs"] == full["epochs"] == config.classifier.epochs
-    assert told["auc"] == full["test"]["auc"]
-    assert told["train_auc"] == full["train"]["auc"]
-    # Its weights are not those of the run.
-    weights = [sanity_networks.trained(config, at) for at in (root, folder)]
-    kernels = [one.params["params"]["last"]["kernel"] for one in weights]
-    assert (kernels[0] != kernels[1]).any()
-    monkeypatch.setattr(
-        classifier_train, "run", lambda *_: pytest.fail("again")
-    )
-    assert sanity_labels.train(config, root, folder) == told
-
-
-# --- similarity
-
-
-def _noise(seed, count=3, side=16):
-    return np.random.default_rng(seed).uniform(0.1, 1, (count, side, side))
-
-
-def test_similarities_by_other_hands():
-    a, b = _noise(0), _noise(1) + 0.5 * _noise(0)
-    found = sanity_similarity.of_maps(a, b)
-    for n in range(3):
-        expected = stats.spearmanr(a[n].ravel(), b[n].ravel()).statistic
-        assert found["spearman"][n] == pytest.approx(expected)
-        expected = metrics.structural_similarity(
-            a[n] / a[n].max(), b[n] / b[n].max(), win_size=7, data_range=1.0
-        )
-        assert found["ssim"][n] == pytest.approx(expected)
-    assert (np.abs(found["ssim"]) < 0.9).all()
-
-
-def test_similarities_do_not_know_a_map_s_scale():
-    maps = _noise(2)
-    found = sanity_similarity.of_maps(maps, maps * [[[3.0]], [[0.1]], [[1.0]]])
-    np.testing.assert_allclose(found["spearman"], 1)
-    np.testing.assert_allclose(found["ssim"], 1)
-    # Ranks are those of the pixels.
-    found = sanity_similarity.of_maps(maps, 1.2 - maps)
-    np.testing.assert_allclose(found["spearman"], -1)
-    assert (found["ssim"] < 0).all()
-
-
-def _explanation(statuses, maps, heat=None, judged=None, one_way=False):
-    count = len(statuses)
-    judged = np.full(count, 0.7) if judged is None else np.asarray(judged)
-    heat = np.ones_like(maps) if heat is None else heat
-    nothing = np.zeros((1, 16, 16, 1))
-    tangents = np.zeros((count, 4))
-    tangents[:, 0] = 1
-    return Explanation(
-        *(judged, np.asarray(statuses), maps, heat, tangents, judged, 1.0),
-        *(np.array([0]), nothing, nothing, nothing),
-    )
-
-
-FLIP, NONE, APART = search.FLIPPED, search.NO_FLIP, search.NOT_EXPLAINED
-
-
-def test_only_what_both_explain_is_compared(known):
-    config, _ = known
-    maps, others = _noise(3, 5), _noise(4, 5)
-    others[1] = maps[1]
-    heat = _noise(5, 5)
-    gone = heat.copy()
-    gone[:2] = 0
-    first = _explanation(
-        [FLIP, FLIP, FLIP, NONE, APART], maps, heat, [0.1, 0.2, 0.7, 0.8, 0.9]
-    )
-    second = _explanation(
-        [NONE, FLIP, APART, FLIP, FLIP], others, gone, [0.9, 0.8, 0.7, 0.6, 0.1]
-    )
-    told = sanity_similarity.compared(config, first, second)
-    assert told["explained"] == pytest.approx(1 / 3)
-    assert told["explained_low"] <= 1 / 3 <= told["explained_high"]
-    assert told["compared"] == 1
-    assert told["spearman"] == pytest.approx(1)
-    assert told["ssim"] == pytest.approx(1)
-    # One image does not tell how others vary.
-    assert "ssim_low" not in told and "spearman_high" not in told
-    assert told["decides_for"] == 0.8 and told["decides_both_ways"]
-    assert told["answers"] == pytest.approx(-1)
-    assert told["grad_cam"]["explained"] == pytest.approx(0.6)
-    assert told["grad_cam"]["compared"] == 3
-    assert told["grad_cam"]["spearman"] == pytest.approx(1)
-
-
-def test_where_nothing_flips_there_is_nothing_to_compare(known):
-    config, _ = known
-    first = _explanation([FLIP, FLIP], _noise(0, 2))
-    second = _explanation([ONE_WAY, ONE_WAY], np.zeros((2, 16, 16)))
-    told = sanity_similarity.compared(config, first, second)
-    assert told["explained"] == told["explained_high"] == 0
-    assert not told["decides_both_ways"] and told["compared"] == 0
-    assert "spearman" not in told and "ssim" not in told
-    found = sanity_similarity.of_directions(config, None, first, second, None)
-    assert found == {}
-
-
-def test_f_alone(known):
-    """Other images' maps are compared, each with another one's."""
-    config, _ = known
-    maps = np.repeat(_noise(0, 1), 4, axis=0)
-    maps[3] = 0
-    found = _explanation([FLIP, FLIP, FLIP, NONE], maps, _noise(1, 4))
-    told = sanity_similarity.alone(config, found)
-    assert told["explained"] == 0.75 and told["grad_cam"]["explained"] == 1
-    assert told["other_images"]["spearman"] == pytest.approx(1)
-    assert abs(told["other_images"]["grad_cam"]["spearman"]) < 0.3
-    lonely = _explanation([FLIP, NONE], _noise(0, 2), np.zeros((2, 16, 16)))
-    told = sanity_similarity.alone(config, lonely)
-    assert told["other_images"] == {"grad_cam": {}}
-
-
-# --- explanations
 
 
 def test_the_same_f_is_explained_alike(known, explain, own):
@@ -508,6 +247,24 @@ def test_an_f_of_one_mind_is_refused(known, explain):
 
 def _folder(config, root):
     return workdir.stage(config, root, "sanity_checks").path
+
+
+def test_the_permuted_classifier_is_trained_once(checked, monkeypatch):
+    config, root, result = checked
+    told = result["permuted_labels"]["classifier"]
+    folder = _folder(config, root) / "permuted_labels"
+    full = workdir.result(config, folder, "classifier")
+    assert told["epochs"] == full["epochs"] == config.classifier.epochs
+    assert told["auc"] == full["test"]["auc"]
+    assert told["train_auc"] == full["train"]["auc"]
+    # Its weights are not those of the run.
+    weights = [sanity_networks.trained(config, at) for at in (root, folder)]
+    kernels = [one.params["params"]["last"]["kernel"] for one in weights]
+    assert (kernels[0] != kernels[1]).any()
+    monkeypatch.setattr(
+        classifier_train, "run", lambda *_: pytest.fail("again")
+    )
+    assert sanity_labels.train(config, root, folder) == told
 
 
 def test_everything_is_told(checked):
