@@ -166,6 +166,15 @@ def student(workdir: str | Path) -> Path:
     return Path(workdir).absolute() / "student"
 
 
+def second_classifier(workdir: str | Path) -> Path:
+    """The run folder of the classifier that is asked for a second opinion.
+
+    Beside the stage, which is done anew when the walks change: its training
+    depends on the images alone.
+    """
+    return Path(workdir).absolute() / "second_classifier"
+
+
 def _sections(config: config_lib.Config, name: str) -> tuple[str, ...]:
     sections = _SECTIONS[name]
     if name == "encoder" and config.encoder.predictor_weight:

@@ -10,8 +10,9 @@ It shares f's training images, and f's architecture where that is built in:
 what fools both (ibid., section 4.2) is not told from what changes the
 finding. Where it stays with its decision, f alone was moved.
 
-Writes WORKDIR/second_opinion/: classifier_run/, a run folder with the second
-classifier; opinions.csv, what both say of each image; and result.json.
+Writes WORKDIR/second_classifier/, a run folder with the second classifier,
+and WORKDIR/second_opinion/: opinions.csv, what both say of each image, and
+result.json.
 """
 
 import dataclasses
@@ -28,7 +29,7 @@ from jaxstyle.config.checks import require
 from jaxstyle.evaluation import walks as walks_lib
 from jaxstyle.faithfulness import opinions
 
-RUN, TABLE = "classifier_run", "opinions.csv"
+TABLE = "opinions.csv"
 # From the run's seed to that of the second classifier.
 ANOTHER_SEED = 1312_6199
 
@@ -51,8 +52,9 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     other = second(config)
     parallel.require_one_process("the second opinion")
     stage = workdir.begin(config, root, "second_opinion")
-    learnt = _train(config, root, other, stage.path / RUN)
-    network = predictors.load(other, stage.path / RUN)
+    folder = workdir.second_classifier(root)
+    learnt = _train(config, root, other, folder)
+    network = predictors.load(other, folder)
 
     def judge(images: np.ndarray) -> np.ndarray:
         return predictors.probability(network, images, other)

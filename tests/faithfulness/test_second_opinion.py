@@ -38,8 +38,7 @@ def asked(rendered, tmp_path_factory):
 def own(asked):
     """(config, root) of the second classifier."""
     config, root, _ = asked
-    folder = workdir.stage(config, root, STAGE).path / "classifier_run"
-    return second_opinion.second(config), folder
+    return second_opinion.second(config), workdir.second_classifier(root)
 
 
 @pytest.fixture(scope="module")
@@ -161,14 +160,23 @@ def test_its_first_weights_are_not_those_of_f(known):
     assert not np.isclose(*kernels).any()
 
 
-def test_it_is_trained_once(asked, monkeypatch):
-    config, root, result = asked
+def test_it_is_trained_once(asked, tmp_path, monkeypatch):
+    config, trained, result = asked
+    root = tmp_path / "run"
+    shutil.copytree(trained, root, symlinks=True)
     monkeypatch.setattr(
         classifier_train, "run", lambda *_: pytest.fail("again")
     )
     assert second_opinion.run(config, root) == result
     # A stage that was begun under another config is another one's.
     assert not list(root.glob(f"{STAGE}.previous-*"))
+    # Done anew, with the same classifier.
+    changed = dataclasses.replace(config.evaluation, bootstraps=9)
+    config = dataclasses.replace(config, evaluation=changed)
+    assert (
+        second_opinion.run(config, root)["classifier"] == (result["classifier"])
+    )
+    assert list(root.glob(f"{STAGE}.previous-*"))
 
 
 def test_what_walks_depend_on_outdates_it(asked):
