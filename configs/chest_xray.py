@@ -72,7 +72,7 @@ def get_config(variant: str = "") -> Config:
         ),
         # Its walks look more like the other class's images than those along
         # the regression's normal, and change more (docs/trust.md).
-        direction=DirectionConfig(method="class_means"),
+        direction=DirectionConfig(method="transport"),
     )
     if variant == "cpu":
         _cpu(config)

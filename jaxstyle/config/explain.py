@@ -20,7 +20,9 @@ class DirectionConfig:
     Attributes:
       method: "logistic" regression; "least_squares" (ridge regression on
         f's logit); linear "svm"; "class_means" (logistic regression, walked
-        along the difference of the classes' mean codes); "whitened"
+        along the difference of the classes' mean codes); "transport" (read
+        likewise, each code walked to where the optimal transport between
+        the classes' codes takes it); "whitened"
         (logistic regression where W has unit covariance, with the step that
         stays likeliest under W); or "mlp" (a hidden layer, and curved walks
         along its gradient).
@@ -46,6 +48,7 @@ class DirectionConfig:
         "least_squares",
         "svm",
         "class_means",
+        "transport",
         "whitened",
         "mlp",
     )

@@ -14,6 +14,7 @@ _NAMES = {
     "least_squares": "Least squares",
     "svm": "Linear SVM",
     "class_means": "Difference of class means",
+    "transport": "Optimal transport",
     "whitened": "Whitened logistic regression",
     "mlp": "MLP, curved walks",
     NEAREST: "Each image's nearest counterfactual",

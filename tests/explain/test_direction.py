@@ -134,6 +134,7 @@ def _run(tmp_path, monkeypatch, world, settings):
         (3, {"method": "svm"}),
         (1, {"method": "class_means"}),
         (1, {"method": "class_means", "labels": "predictor_prob"}),
+        (1, {"method": "transport"}),
         (3, {"method": "whitened"}),
     ],
 )
@@ -189,7 +190,7 @@ def test_what_is_loaded_is_what_was_fitted(tmp_path, monkeypatch):
         save(path, direction)
 
     monkeypatch.setattr(stage_lib.files, "save", saving)
-    for method in ("whitened", "mlp"):
+    for method in ("whitened", "mlp", "transport"):
         settings = planted.config(method=method)
         _, loaded = _run(tmp_path, monkeypatch, world, settings)
         codes = world.sample_codes(5, 3)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import special
 
-from jaxstyle.explain.direction import Linear, Region
+from jaxstyle.explain.direction import Linear, Region, transport
 from jaxstyle.explain.direction import region as region_lib
+from jaxstyle.explain.direction.labels import Wanted
 
 DIM = 6
 
@@ -30,10 +31,24 @@ def _direction(random):
     return Linear(alpha, normal, float(random.normal()), _region(random))
 
 
+def _transported(random):
+    """One whose codes each go their own way."""
+    linear = _direction(random)
+    x = random.normal(size=(400, DIM)) * np.linspace(0.2, 2, DIM)
+    labels = (x @ linear.normal > random.normal(size=400)).astype(int)
+    x[labels == 1] *= np.linspace(2, 0.5, DIM)
+    wanted = Wanted(labels, np.ones(400), np.ones(400))
+    return transport.between(linear, x, wanted)
+
+
+BOTH = pytest.mark.parametrize("made", [_direction, _transported])
+
+
+@BOTH
 @pytest.mark.parametrize("rows", [1, 5])
-def test_the_closed_form_reaches_the_target(rows):
+def test_the_closed_form_reaches_the_target(rows, made):
     random = np.random.default_rng(rows)
-    direction = _direction(random)
+    direction = made(random)
     codes = random.normal(size=(7, rows, DIM)).astype(np.float32)
     targets = np.array([0.01, 0.3, 0.5, 0.95])
     lambdas = direction.steps_to(codes, targets)
@@ -76,11 +91,12 @@ def test_distances_are_mahalanobis_s():
     np.testing.assert_allclose(region.spread**2, np.trace(covariance))
 
 
+@BOTH
 @pytest.mark.parametrize("rows", [1, 5])
-def test_the_trusted_range_by_brute_force(rows):
+def test_the_trusted_range_by_brute_force(rows, made):
     """Every lambda on a fine grid is inside of the region, or is not."""
     random = np.random.default_rng(rows)
-    direction = _direction(random)
+    direction = made(random)
     region = direction.region
     root = np.linalg.inv(region.whitening)
     ways = random.normal(size=(60, DIM))
@@ -99,7 +115,8 @@ def test_the_trusted_range_by_brute_force(rows):
     low, high = direction.trusted_range(codes)
     assert np.all(low <= 0) and np.all(high >= 0)
     grid = np.linspace(-30, 30, 4001)
-    moved = codes.mean(axis=1)[:, None] + grid[None, :, None] * direction.alpha
+    lines = np.broadcast_to(direction.ways(codes), (60, DIM))
+    moved = codes.mean(axis=1)[:, None] + grid[:, None] * lines[:, None]
     reach = region.distances(moved)
     trusted = reach <= np.maximum(region.radius, start)[:, None] * (1 + 1e-9)
     grid_step = grid[1] - grid[0]
@@ -113,7 +130,7 @@ def test_the_trusted_range_by_brute_force(rows):
     outside = ~inside
     np.testing.assert_allclose(np.minimum(-low, high)[outside], 0, atol=1e-6)
     for end in (low, high):
-        moved = codes.mean(axis=1) + end[:, None] * direction.alpha
+        moved = codes.mean(axis=1) + end[:, None] * lines
         np.testing.assert_allclose(
             region.distances(moved),
             np.maximum(region.radius, start),

@@ -14,6 +14,7 @@ from jaxstyle.explain.direction import (
     methods,
     mlp,
     nuisance,
+    transport,
 )
 from jaxstyle.explain.direction.curved import Curved
 from jaxstyle.explain.direction.labels import Labelled, Wanted
@@ -65,6 +66,8 @@ def fit(
     wanted = labels.wanted(config, material.fitting)
     if method == "mlp":
         return _curved(config, material), {"stability": {}}
+    if method == "transport":
+        return _transported(config, material, wanted)
     return _linear(config, method, material, wanted)
 
 
@@ -150,6 +153,16 @@ def _linear(
         least, mean = float(np.min(refits)), float(np.mean(refits))
         numbers["stability"] = {"mean": mean, "least": least}
     return direction, {"stability": {}} | numbers
+
+
+def _transported(
+    config: Config, material: Material, wanted: Wanted
+) -> tuple[transport.Transported, dict[str, Any]]:
+    """Numbers are those of the difference of the means."""
+    linear, numbers = _linear(config, "class_means", material, wanted)
+    points = labels.summary(material.fitting.codes).astype(np.float64)
+    left = nuisance.without(points, nuisance.basis(material.nuisances))
+    return transport.between(linear, left, wanted), numbers
 
 
 def _without(found: np.ndarray, removed: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A linear latent predictor, walked along a straight line."""
+"""A linear latent predictor, walked along straight lines."""
 
 import dataclasses
 
@@ -34,38 +34,48 @@ class Linear:
         """Slope of the logit along alpha, > 0."""
         return float(self.normal @ self.alpha)
 
+    def ways(self, codes: np.ndarray) -> np.ndarray:
+        """The unit line of all codes, [w_dim]; or of each, [N, w_dim]."""
+        del codes
+        return self.alpha
+
     def logits(self, codes: np.ndarray) -> np.ndarray:
         """Latent logits [N] of codes [N, rows, w_dim]."""
         return summary(codes) @ self.normal + self.intercept
 
     def offsets(self, codes: np.ndarray, lambdas: np.ndarray) -> np.ndarray:
-        """lambda * alpha, whatever the codes: float32 [N, K, 1, w_dim]."""
-        del codes
-        return lambdas.astype(np.float32)[:, :, None, None] * self.alpha
+        """lambda times the unit line: float32 [N, K, 1, w_dim]."""
+        ways = self.ways(codes)[..., None, None, :]
+        return lambdas.astype(np.float32)[:, :, None, None] * ways
 
     def along(self, codes: np.ndarray, lambdas: np.ndarray) -> np.ndarray:
         """Latent probabilities [N, K] of codes moved by lambdas [N, K]."""
-        start = self.logits(codes).astype(np.float64)
-        return special.expit(start[:, None] + self.scale * lambdas)
+        start = self.logits(codes).astype(np.float64)[:, None]
+        return special.expit(start + self._slopes(codes)[..., None] * lambdas)
 
     def steps_to(self, codes: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """lambda [N, T] that takes each code to each target probability.
 
-        logit(p) = logit(w) + scale * lambda, solved for lambda.
+        logit(p) = logit(w) + slope * lambda, solved for lambda.
         """
-        wanted = predictors.logit(targets)[None]
-        return (wanted - self.logits(codes)[:, None]) / self.scale
+        missing = predictors.logit(targets)[None] - self.logits(codes)[:, None]
+        return missing / self._slopes(codes)[..., None]
 
     def trusted_range(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Within `Region.line_range` and `Region.logit_limit`.
 
         A code whose logit is beyond the limit may move inwards only.
         """
-        low, high = self.region.line_range(summary(codes), self.alpha)
+        low, high = self.region.line_range(summary(codes), self.ways(codes))
         centre = self.normal @ self.region.centre + self.intercept
         start = self.logits(codes) - centre
         reach = np.maximum(self.region.logit_limit(self.normal), np.abs(start))
+        slopes = self._slopes(codes)
         return (
-            np.maximum(low, (-reach - start) / self.scale),
-            np.minimum(high, (reach - start) / self.scale),
+            np.maximum(low, (-reach - start) / slopes),
+            np.minimum(high, (reach - start) / slopes),
         )
+
+    def _slopes(self, codes: np.ndarray) -> np.ndarray:
+        """Of the logit along `ways`, > 0: a number, or [N]."""
+        return np.asarray(self.ways(codes) @ self.normal, np.float64)
