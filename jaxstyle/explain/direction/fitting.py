@@ -57,7 +57,8 @@ def fit(
       material: codes and the rest.
 
     Returns:
-      The direction, and numbers about the fit.
+      The direction, and numbers about the fit; of "transport" they are those
+      of the line between the means.
 
     Raises:
       ValueError: if a class is missing, or if nothing is left without the
@@ -66,9 +67,10 @@ def fit(
     wanted = labels.wanted(config, material.fitting)
     if method == "mlp":
         return _curved(config, material), {"stability": {}}
+    linear, numbers = _linear(config, method, material, wanted)
     if method == "transport":
-        return _transported(config, material, wanted)
-    return _linear(config, method, material, wanted)
+        return _transported(linear, material, wanted), numbers
+    return linear, numbers
 
 
 class _Coordinates:
@@ -156,13 +158,12 @@ def _linear(
 
 
 def _transported(
-    config: Config, material: Material, wanted: Wanted
-) -> tuple[transport.Transported, dict[str, Any]]:
-    """Numbers are those of the difference of the means."""
-    linear, numbers = _linear(config, "class_means", material, wanted)
+    linear: Linear, material: Material, wanted: Wanted
+) -> transport.Transported:
+    """What was fitted, walked along lines without the nuisances."""
     points = labels.summary(material.fitting.codes).astype(np.float64)
     left = nuisance.without(points, nuisance.basis(material.nuisances))
-    return transport.between(linear, left, wanted), numbers
+    return transport.between(linear, left, wanted)
 
 
 def _without(found: np.ndarray, removed: np.ndarray) -> np.ndarray:

@@ -68,10 +68,13 @@ NORMALS: dict[str, Normal] = {
     "least_squares": least_squares,
     "svm": svm,
     "class_means": logistic,
+    "transport": logistic,
     "whitened": logistic,
 }
 WAYS: dict[str, Callable[[np.ndarray, Wanted], np.ndarray]] = {
-    "class_means": class_means
+    "class_means": class_means,
+    # From there on see the module `transport`.
+    "transport": class_means,
 }
 
 
