@@ -130,9 +130,9 @@ def bootstrap_interval(
       *arrays: each [N, ...]; the same rows are drawn from all.
       resamples: how many.
       seed: of the draws.
-      stratify: [N] labels; each resample keeps the count of groups of each,
-        or of each mixture. Give the targets for an AUC, so that no resample
-        lacks a class.
+      stratify: [N] labels; each resample keeps the count of each, or of
+        groups by their highest label, and one that lacks a label is drawn
+        anew. Give the targets for an AUC.
       groups: [N], the patient of each row; None takes each for its own.
       level: share of the resamples inside of the interval.
       around: the number itself, for one that repeated rows bias: the
@@ -143,13 +143,16 @@ def bootstrap_interval(
     """
     generator = np.random.default_rng(seed)
     count = len(arrays[0])
+    labels = np.zeros(count) if stratify is None else np.asarray(stratify)
     strata = _strata(
-        np.zeros(count) if stratify is None else np.asarray(stratify),
-        np.arange(count) if groups is None else np.asarray(groups),
+        labels, np.arange(count) if groups is None else np.asarray(groups)
     )
+    classes = len(np.unique(labels))
     values = []
     for _ in range(resamples):
-        rows = np.concatenate([_drawn(generator, each) for each in strata])
+        rows = _resample(generator, strata)
+        while len(np.unique(labels[rows])) < classes:
+            rows = _resample(generator, strata)
         values.append(metric(*(np.asarray(array)[rows] for array in arrays)))
     tail = (1 - level) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
@@ -172,13 +175,13 @@ class _Stratum(NamedTuple):
 
 
 def _strata(labels: np.ndarray, groups: np.ndarray) -> list[_Stratum]:
-    """Groups by the labels that are found in them."""
+    """Groups by the highest label that is found in them."""
     members: dict[Any, list[int]] = defaultdict(list)
     for row, group in enumerate(groups.tolist()):
         members[group].append(row)
-    strata: dict[tuple, list[list[int]]] = defaultdict(list)
+    strata: dict[float, list[list[int]]] = defaultdict(list)
     for rows in members.values():
-        strata[tuple(np.unique(labels[rows]).tolist())].append(rows)
+        strata[labels[rows].max()].append(rows)
     return [_stratum(strata[found]) for found in sorted(strata)]
 
 
@@ -186,6 +189,12 @@ def _stratum(members: list[list[int]]) -> _Stratum:
     lengths = np.asarray([len(rows) for rows in members])
     starts = np.cumsum(lengths) - lengths
     return _Stratum(np.concatenate(members), starts, lengths)
+
+
+def _resample(
+    generator: np.random.Generator, strata: list[_Stratum]
+) -> np.ndarray:
+    return np.concatenate([_drawn(generator, each) for each in strata])
 
 
 def _drawn(generator: np.random.Generator, stratum: _Stratum) -> np.ndarray:

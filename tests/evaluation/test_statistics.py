@@ -148,18 +148,36 @@ def test_all_images_of_a_patient_are_drawn_as_often():
 
 
 def test_strata_of_patients_with_images_of_both_classes():
-    """Patients of one class, of the other and of both keep their counts."""
+    """Those with the finding in any image keep their count, and others."""
     patients = np.array([0, 0, 1, 2, 2, 3, 4])
     targets = np.array([0, 0, 0, 0, 1, 1, 1])
 
     def counted(patients):
         times = np.bincount(patients, minlength=5) / [2, 1, 2, 1, 1]
-        assert [times[:2].sum(), times[2], times[3:].sum()] == [2, 1, 2]
+        assert [times[:2].sum(), times[2:].sum()] == [2, 3]
         return 0.0
 
     statistics.bootstrap_interval(
         counted,
         patients,
+        resamples=50,
+        seed=0,
+        stratify=targets,
+        groups=patients,
+    )
+
+
+def test_no_resample_lacks_a_class():
+    """Only one of three patients has an image without the finding."""
+    patients, targets = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1])
+
+    def counted(targets):
+        assert set(targets) == {0, 1}
+        return 0.0
+
+    statistics.bootstrap_interval(
+        counted,
+        targets,
         resamples=50,
         seed=0,
         stratify=targets,
