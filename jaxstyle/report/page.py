@@ -103,15 +103,20 @@ def _masthead(content: Content) -> Markup:
     )
 
 
+# Of the methods whose walks do not all follow one direction.
+_WAYS = {
+    "transport": "the line on which the codes of one class would become those "
+    "of the other, as a whole,",
+    "mlp": "a curve on which the latent predictor rises",
+    methods.NEAREST: "the image's own way to the least change that makes f "
+    "sure of the opposite",
+}
+
+
 def _introduction(content: Content) -> str:
     question = content.question
     negative, positive = question.ends
-    way = "one fixed direction"
-    if content.method == methods.NEAREST:
-        way = (
-            "the image's own way to the least change that makes f sure of "
-            "the opposite"
-        )
+    way = _WAYS.get(content.method, "one fixed direction")
     return (
         f"{question.introduction} For each image below, a generative model "
         "first rebuilds it (the reconstruction), then changes it step by step "

@@ -315,6 +315,23 @@ def test_the_page_tells_what_walks_follow(page, tmp_path):
     assert "own way to the least change" in text
 
 
+@pytest.mark.parametrize(
+    "method, told",
+    [
+        ("class_means", "one fixed direction"),
+        ("transport", "codes of one class would become those of the other"),
+        ("mlp", "a curve on which"),
+    ],
+)
+def test_the_page_tells_where_the_method_leads(tmp_path, method, told):
+    settings = fake_run.config()
+    settings.direction.method = method
+    _run(tmp_path, settings, images=2)
+    text = _read(tmp_path / "report" / "index.html").text
+    assert told in text
+    assert ("one fixed direction" in text) == (method == "class_means")
+
+
 def test_limit_of_images(tmp_path):
     _, result = _run(tmp_path, fake_run.config(images=3), images=9)
     assert result["shown"] == 3 and result["rendered"] == 9
