@@ -269,9 +269,9 @@ def test_progress_counts_all_walks(compared, tmp_path, monkeypatch):
     monkeypatch.setattr(compare_walks.Comparison, "__call__", measured)
     monkeypatch.setattr(compare.compare_files.Files, "draw", lambda *_: None)
     compare.run(config, root)
-    assert told[0] == (7 * LIMIT, 0)
+    assert told[0] == (len(METHODS) * LIMIT, 0)
     assert [done for done, _ in told[1:]] == [
-        LIMIT * n + walked for n in range(7) for walked in (4, 9)
+        LIMIT * n + walked for n in range(len(METHODS)) for walked in (4, 9)
     ]
     assert told[-1][1] == METHODS[-1]
 
