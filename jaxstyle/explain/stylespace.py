@@ -58,8 +58,9 @@ def style_moves(
     """
     synthesis = params["params"]["synthesis"]
     rows = networks.style_rows(generator.resolution)
+    count = networks.layer_count(generator.resolution)
     offsets = jnp.broadcast_to(
-        offsets, (offsets.shape[0], max(rows.values()) + 1, offsets.shape[2])
+        offsets, (offsets.shape[0], count, offsets.shape[2])
     )
     return {
         name: layers.equalised(

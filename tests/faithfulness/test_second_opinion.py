@@ -173,9 +173,8 @@ def test_it_is_trained_once(asked, tmp_path, monkeypatch):
     # Done anew, with the same classifier.
     changed = dataclasses.replace(config.evaluation, bootstraps=9)
     config = dataclasses.replace(config, evaluation=changed)
-    assert (
-        second_opinion.run(config, root)["classifier"] == (result["classifier"])
-    )
+    again = second_opinion.run(config, root)
+    assert again["classifier"] == result["classifier"]
     assert list(root.glob(f"{STAGE}.previous-*"))
 
 

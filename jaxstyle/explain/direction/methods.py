@@ -20,7 +20,7 @@ Normal = Callable[[np.ndarray, Wanted, float], np.ndarray]
 def logistic(x: np.ndarray, wanted: Wanted, c: float) -> np.ndarray:
     """Logistic regression: Schutte et al. 2021 (arXiv:2101.07563, 2.3)."""
     model = LogisticRegression(C=c, max_iter=2000)
-    x = _repeated(x, wanted)
+    x = repeated(x, wanted)
     model.fit(x, wanted.labels, sample_weight=wanted.balanced)
     return model.coef_[0]
 
@@ -41,7 +41,7 @@ def svm(x: np.ndarray, wanted: Wanted, c: float) -> np.ndarray:
         tol=1e-10,
         max_iter=10_000,
     )
-    x = _repeated(x, wanted)
+    x = repeated(x, wanted)
     model.fit(x, wanted.labels, sample_weight=wanted.balanced)
     return model.coef_[0]
 
@@ -54,12 +54,21 @@ def class_means(x: np.ndarray, wanted: Wanted) -> np.ndarray:
     doi:10.1016/j.neuroimage.2013.10.067). A walk along the
     difference of the means changes what differs.
     """
-    x = _repeated(x, wanted)
-    means = [
-        np.average(x[wanted.labels == k], 0, wanted.weights[wanted.labels == k])
-        for k in (0, 1)
-    ]
-    return means[1] - means[0]
+    negatives, positives = means(x, wanted)
+    return positives - negatives
+
+
+def means(x: np.ndarray, wanted: Wanted) -> np.ndarray:
+    """Of the negatives' and the positives' points, weighted: [2, D]."""
+    x = repeated(x, wanted)
+    return np.stack(
+        [
+            np.average(
+                x[wanted.labels == k], 0, wanted.weights[wanted.labels == k]
+            )
+            for k in (0, 1)
+        ]
+    )
 
 
 # "whitened" is the logistic one, in coordinates where W has unit covariance.
@@ -78,5 +87,6 @@ WAYS: dict[str, Callable[[np.ndarray, Wanted], np.ndarray]] = {
 }
 
 
-def _repeated(x: np.ndarray, wanted: Wanted) -> np.ndarray:
+def repeated(x: np.ndarray, wanted: Wanted) -> np.ndarray:
+    """Points [N, D] as often as `wanted` has labels for them, [M, D]."""
     return np.tile(x, (len(wanted.labels) // len(x), 1))

@@ -12,6 +12,7 @@ import dataclasses
 
 import numpy as np
 
+from jaxstyle.explain.direction import methods
 from jaxstyle.explain.direction.labels import Wanted, summary
 from jaxstyle.explain.direction.linear import Linear
 
@@ -68,9 +69,9 @@ def between(linear: Linear, x: np.ndarray, wanted: Wanted) -> Transported:
       x: the points, [N, w_dim].
       wanted: their labels and weights.
     """
-    x = np.tile(x, (len(wanted.labels) // len(x), 1))
+    means = methods.means(x, wanted)
+    x = methods.repeated(x, wanted)
     weights = [np.where(wanted.labels == k, wanted.weights, 0) for k in (0, 1)]
-    means = np.stack([np.average(x, 0, each) for each in weights])
     spreads = [
         np.cov(x.T, aweights=each, ddof=0).reshape(2 * x.shape[1:])
         for each in weights
