@@ -73,9 +73,10 @@ def prepare(root: str) -> None:
     # project logs to the root logger. Their warnings still show.
     for name in ("absl", "jax"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    cache = Path(root).absolute() / "compilation_cache"
-    jax.config.update("jax_compilation_cache_dir", str(cache))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    if jax.config.jax_compilation_cache_dir is None:  # no one set JAX's own
+        cache = Path(root).absolute() / "compilation_cache"
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def log_result(result: dict[str, Any], prefix: str = "") -> None:

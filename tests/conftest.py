@@ -19,6 +19,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 import jax
 import pytest
 from absl import flags
+from jax.experimental.compilation_cache import compilation_cache as jax_cache
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -30,6 +31,25 @@ if not flags.FLAGS.is_parsed():
 @pytest.fixture(autouse=True)
 def _two_devices() -> None:
     assert jax.local_device_count() == 2
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_compilation_cache(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> None:
+    """Nothing is compiled twice, in whatever worker or launched process."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "compiled"
+    settings = {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": 0.2,
+        # Only with a limit does JAX lock the folder: 4 GiB.
+        "jax_compilation_cache_max_size": 2**32,
+    }
+    for name, value in settings.items():
+        jax.config.update(name, value)
+        os.environ[name.upper()] = str(value)
+    jax_cache.reset_cache()
 
 
 @pytest.fixture(scope="module", autouse=True)

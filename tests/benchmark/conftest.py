@@ -1,6 +1,3 @@
-"""What is measured here is tiny: compiled once, and quickly."""
+"""What is measured here is tiny, and compiled quickly."""
 
-from tests.stylegan2.conftest import (  # noqa: F401
-    compilation_cache,
-    quick_compilation,
-)
+from tests.stylegan2.conftest import quick_compilation  # noqa: F401

@@ -1,9 +1,8 @@
-"""The shared run folder, and a compilation cache."""
+"""The shared run folder."""
 
 import pytest
 
 from tests import made_run
-from tests.stylegan2.conftest import compilation_cache  # noqa: F401
 
 
 @pytest.fixture(scope="session")

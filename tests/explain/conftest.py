@@ -1,10 +1,9 @@
-"""The shared run folder, and a compilation cache."""
+"""The shared run folder."""
 
 import pytest
 
 from jaxstyle.explain import render
 from tests import made_run
-from tests.stylegan2.conftest import compilation_cache  # noqa: F401
 
 
 @pytest.fixture(scope="session")

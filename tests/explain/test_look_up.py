@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import logging
-import shutil
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from jaxstyle.data import pipeline, prepare, problems, pseudonyms
 from jaxstyle.explain import look_up, render
 from tests.data import dicoms, images
 from tests.launch import processes, stripes
-from tests.stylegan2.conftest import compilation_cache  # noqa: F401
 
 HEADER = "path,label,patient"
 
@@ -75,7 +73,6 @@ def test_the_launcher(tmp_path):
         f"--config=tests/launch/stripes.py:{path}",
         f"--workdir={tmp_path / 'run'}",
         f"--id={group}",
-        cache=tmp_path / "compiled",
     )
     assert f"of {path}" in said
 
@@ -151,7 +148,6 @@ def test_no_identifier_is_written_anywhere(tmp_path, caplog):
     result = render.run(walked, root)
     assert (result["images"], result["refused"]) == (2, 2)
     assert workdir.result(config, root, "data")["refused"] == 2
-    shutil.rmtree(root / "compilation_cache", ignore_errors=True)
     files = [path for path in root.rglob("*") if path.is_file()]
     assert {"index.html", "index.csv", "refused.csv", "images.csv"} <= {
         path.name for path in files

@@ -1,4 +1,4 @@
-"""A run folder whose f is the built-in network, and a compilation cache."""
+"""A run folder whose f is the built-in network."""
 
 import dataclasses
 import shutil
@@ -17,10 +17,7 @@ from jaxstyle.explain import direction, render
 from jaxstyle.faithfulness import planting
 from tests import made_run
 from tests.faithfulness import small
-from tests.stylegan2.conftest import (  # noqa: F401
-    compilation_cache,
-    quick_compilation,
-)
+from tests.stylegan2.conftest import quick_compilation  # noqa: F401
 
 # Of the known classifier, from its end to its start.
 LAYERS = ("logits", "stage_1_block_0", "stage_0_block_0", "stem")

@@ -13,12 +13,10 @@ REPOSITORY = Path(__file__).parents[2]
 GRACE_SECONDS = 60.0
 
 
-def environment(devices: int, cache: Path) -> dict[str, str]:
+def environment(devices: int) -> dict[str, str]:
     """For children with so many CPU devices, which compile quickly."""
     return os.environ | {
         "JAX_PLATFORMS": "cpu",
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"
         " --xla_backend_optimization_level=0"
         " --xla_llvm_disable_expensive_passes=true",
@@ -28,7 +26,6 @@ def environment(devices: int, cache: Path) -> dict[str, str]:
 def run(
     module: str,
     *arguments: object,
-    cache: Path,
     processes: int = 1,
     devices: int = 1,
     seconds: float = 900.0,
@@ -53,7 +50,7 @@ def run(
                     child = subprocess.Popen(
                         [*command, *common, *own],
                         cwd=REPOSITORY,
-                        env=environment(devices, cache),
+                        env=environment(devices),
                         stdout=file,
                         stderr=subprocess.STDOUT,
                     )

@@ -10,7 +10,6 @@ from PIL import Image
 from jaxstyle import pipeline, predictors, workdir
 from jaxstyle.config import ConfigError, PredictorConfig
 from tests.launch import stripes
-from tests.stylegan2.conftest import compilation_cache  # noqa: F401
 
 
 def _folder(folder):

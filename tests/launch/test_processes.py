@@ -18,7 +18,6 @@ from jaxstyle.explain import manifest
 from jaxstyle.stylegan2 import exports, train
 from tests import tiny
 from tests.launch import processes, stripes, twenty_steps
-from tests.stylegan2.conftest import compilation_cache  # noqa: F401
 
 # (processes, devices of each)
 HERE = (1, 2)
@@ -26,7 +25,7 @@ ELSEWHERE = [(2, 2), (1, 1), (1, 4)]
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, compilation_cache):  # noqa: F811
+def trained(tmp_path_factory):
     """What `twenty_steps` found in each process, by machine."""
     root = tmp_path_factory.mktemp("steps") / "run"
     config = tiny.prepared(root, **twenty_steps.CHANGES)
@@ -37,7 +36,6 @@ def trained(tmp_path_factory, compilation_cache):  # noqa: F811
         processes.succeed(
             "tests.launch.twenty_steps",
             *(root, out),
-            cache=compilation_cache,
             processes=count,
             devices=devices,
         )
@@ -107,7 +105,6 @@ def _launch(name, folder, run, *flags, check=processes.succeed, **machine):
         f"--config=tests/launch/stripes.py:{folder / stripes.FILE}",
         f"--workdir={folder / run}",
         *flags,
-        cache=folder / "compiled",
         **machine,
     )
 
@@ -142,8 +139,7 @@ def test_two_processes_reach_the_report(made, by_two):
     config = _config(made)
     for name in workdir.STAGES:
         assert workdir.is_complete(config, root, name)
-    others = {"compilation_cache", "salt"}
-    assert {path.name for path in root.iterdir()} == {*workdir.STAGES, *others}
+    assert {path.name for path in root.iterdir()} == {*workdir.STAGES, "salt"}
     assert not list(root.rglob("*.draft"))
     for name in ("classifier", "gan", "encoder"):
         lines = run_log.read_metrics(root / name / "metrics.jsonl")
@@ -179,11 +175,6 @@ def test_a_training_goes_on_with_other_devices(
 ):
     """Saved by 2 x 2 devices, it ends on one, and the other way round."""
     shutil.copytree(made / run, made / f"longer_{run}")
-    if count == 2:  # by two were the steps compiled that are run again
-        shutil.copytree(
-            made / "by_two" / "compilation_cache",
-            made / f"longer_{run}" / "compilation_cache",
-        )
     said = _launch(
         "train_gan",
         made,

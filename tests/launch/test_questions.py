@@ -18,7 +18,6 @@ from jaxstyle.config import (
 )
 from jaxstyle.data import pipeline as data_pipeline
 from tests.launch import stripes
-from tests.stylegan2.conftest import compilation_cache  # noqa: F401
 
 GRADES = ("none", "faint", "mild", "clear", "strong")
 EACH = 24

@@ -219,10 +219,10 @@ def test_a_signal_saves_and_a_stopped_training_goes_on_as_if_nothing_were(
     _assert_same_runs(config, root, other)
 
 
-def test_the_launcher_ends_cleanly_on_a_signal(whole, compilation_cache):
+def test_the_launcher_ends_cleanly_on_a_signal(whole):
     config, root, _, _, _ = whole
     other = tiny.another(root, "terminated")
-    process = _launch(config, other, compilation_cache, kimg=100.0)
+    process = _launch(config, other, kimg=100.0)
     metrics = workdir.stage(config, other, "gan").metrics
     _wait(process, lambda: metrics.exists() and metrics.read_text())
     process.send_signal(signal.SIGTERM)
@@ -237,7 +237,7 @@ def test_the_launcher_ends_cleanly_on_a_signal(whole, compilation_cache):
 # --- killed
 
 
-def _launch(config, root, cache, kimg=8 * tiny.KIMG):
+def _launch(config, root, kimg=8 * tiny.KIMG):
     """Starts the launcher on `config`, in a process of its own."""
     file = root.with_name("tiny_config.py")
     file.write_text(
@@ -245,8 +245,6 @@ def _launch(config, root, cache, kimg=8 * tiny.KIMG):
         f"    return tiny.config(data={{'source': 'npz', "
         f"'path': {config.data.path!r}}}, kimg={kimg})\n"
     )
-    if not (root / "compilation_cache").exists():
-        (root / "compilation_cache").symlink_to(cache)
     environment = os.environ | {
         "PYTHONPATH": str(REPOSITORY),
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
@@ -293,12 +291,12 @@ def _kill_in_checkpoint(process, folder, step):
 
 
 def test_a_training_killed_in_a_checkpoint_goes_on_as_if_nothing_were(
-    whole, compilation_cache, monkeypatch
+    whole, monkeypatch
 ):
     config, root, result, batches, _ = whole
     for attempt in range(3):  # the process may win the race, once in a while
         other = tiny.another(root, f"killed_{attempt}")
-        process = _launch(config, other, compilation_cache)
+        process = _launch(config, other)
         stage = workdir.stage(config, other, "gan")
         if _kill_in_checkpoint(process, stage.checkpoints, 4):
             break
@@ -320,9 +318,7 @@ def test_a_training_killed_in_a_checkpoint_goes_on_as_if_nothing_were(
     _assert_same_runs(config, root, other)
 
 
-def test_a_training_killed_at_random_points_goes_on_as_if_nothing_were(
-    whole, compilation_cache
-):
+def test_a_training_killed_at_random_points_goes_on_as_if_nothing_were(whole):
     """Killed three times, somewhere between its start and its end."""
     config, root, result, _, _ = whole
     other = tiny.another(root, "killed_at_random")
@@ -330,7 +326,7 @@ def test_a_training_killed_at_random_points_goes_on_as_if_nothing_were(
     draw = random.Random(seed)
     stage = workdir.stage(config, other, "gan")
     for _ in range(3):
-        process = _launch(config, other, compilation_cache)
+        process = _launch(config, other)
         # Compiling is most of its time; the moments after it count.
         saved = len(_files(stage.path)) if stage.path.exists() else 0
         more = draw.randrange(1, 40)
