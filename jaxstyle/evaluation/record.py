@@ -37,7 +37,7 @@ class Record:
             self.intervals[key] = interval
 
     def mean(self, key: str, values: np.ndarray, groups: np.ndarray) -> None:
-        """Enters the mean over images and its interval.
+        """Enters the mean over images and its interval over patients.
 
         Args:
           key: the number's name.
@@ -47,11 +47,9 @@ class Record:
         if not len(values):
             logging.warning("%s is not defined: no image to measure it on", key)
             return
-        interval = statistics.bootstrap_interval(
-            lambda x: float(np.mean(x)),
-            values,
-            resamples=self._resamples,
-            seed=self._seed,
-            groups=groups,
+        told = statistics.mean_and_interval(
+            "mean", values, groups, resamples=self._resamples, seed=self._seed
         )
-        self.put(key, float(np.mean(values)), interval)
+        there = "mean_low" in told
+        interval = (told["mean_low"], told["mean_high"]) if there else None
+        self.put(key, told["mean"], interval)

@@ -209,17 +209,37 @@ def _drawn(generator: np.random.Generator, stratum: _Stratum) -> np.ndarray:
 
 
 def mean_and_interval(
-    name: str, values: np.ndarray, *, resamples: int, seed: int
+    name: str,
+    values: np.ndarray,
+    groups: Sequence[str] | np.ndarray,
+    *,
+    resamples: int,
+    seed: int,
 ) -> dict[str, float]:
-    """The mean of [N] and its 95 % interval: name, name_low, name_high."""
+    """The mean over images and its 95 % interval over patients.
+
+    Args:
+      name: of the number.
+      values: [N], one at least.
+      groups: the patient of each image, [N].
+      resamples: how many.
+      seed: of the draws.
+
+    Returns:
+      name and, of two patients or more, name_low and name_high: one alone
+      does not tell how others vary.
+    """
+    mean = float(np.mean(values))
+    if len(np.unique(groups)) < 2:
+        return {name: mean}
     low, high = bootstrap_interval(
-        lambda x: float(np.mean(x)), values, resamples=resamples, seed=seed
+        lambda x: float(np.mean(x)),
+        values,
+        resamples=resamples,
+        seed=seed,
+        groups=groups,
     )
-    return {
-        name: float(np.mean(values)),
-        f"{name}_low": low,
-        f"{name}_high": high,
-    }
+    return {name: mean, f"{name}_low": low, f"{name}_high": high}
 
 
 def prediction_summary(

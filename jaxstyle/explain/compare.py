@@ -6,6 +6,7 @@ comparison.png, the walks of a few images under each other; and result.json.
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from jaxstyle import run_log, workdir
 from jaxstyle.config import Config
 from jaxstyle.config.checks import require
+from jaxstyle.data import pipeline
 from jaxstyle.evaluation import statistics
 from jaxstyle.explain import compare_files, compare_walks, search
 
@@ -47,19 +49,24 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         _measure(config, root, files, waiting)
     files.draw(methods, config)
     measured = {method: files.numbers(method) for method in methods}
-    result = summary(config, measured)
+    split = pipeline.open_split(config, root, config.walk.split)
+    groups = split.groups[: config.walk.limit or None]
+    result = summary(config, measured, groups)
     workdir.finish(stage, result, time.monotonic() - started)
     return result
 
 
 def summary(
-    config: Config, measured: dict[str, dict[str, Any]]
+    config: Config,
+    measured: dict[str, dict[str, Any]],
+    groups: Sequence[str],
 ) -> dict[str, Any]:
     """The numbers of all methods, without those of single images.
 
     Args:
       config: bootstraps and seed of the intervals.
       measured: what `Comparison` found, by method.
+      groups: the patient of each image, in their order.
 
     Returns:
       images; flipped_by_all, how many are flipped with every method; and
@@ -69,7 +76,7 @@ def summary(
       the means of flip_lambda, proximity and off_target over the images
       that it flips. These differ from method to method, so the means over
       those that all methods flip follow as `<name>_common`. 95 % intervals
-      are `<name>_low` and `<name>_high`.
+      over patients are `<name>_low` and `<name>_high`.
     """
     flipped = np.array(
         [
@@ -78,6 +85,7 @@ def summary(
         ]
     )
     common = np.logical_and.reduce(flipped)
+    patients = np.asarray(groups)
     result: dict[str, Any] = {
         "images": len(common),
         "flipped_by_all": int(common.sum()),
@@ -87,12 +95,14 @@ def summary(
         result[method] = {
             **{key: value for key, value in numbers.items() if key != "walks"},
             **_statuses(walks),
-            **_mean(config, "flip_rate", mine.astype(np.float64)),
+            **_mean(config, "flip_rate", mine.astype(np.float64), patients),
         }
         for name in _MEASURES:
             for suffix, some in (("", mine), ("_common", common)):
                 values = [walks[n][name] for n in np.flatnonzero(some)]
-                result[method] |= _mean(config, name + suffix, values)
+                result[method] |= _mean(
+                    config, name + suffix, values, patients[some]
+                )
     return result
 
 
@@ -123,13 +133,16 @@ def _statuses(walks: list[dict[str, Any]]) -> dict[str, int]:
     return {name: found.count(name) for name in names}
 
 
-def _mean(config: Config, name: str, values: Any) -> dict[str, float]:
+def _mean(
+    config: Config, name: str, values: Any, groups: np.ndarray
+) -> dict[str, float]:
     """Mean and interval; nothing where there is no value."""
     if not len(values):
         return {}
     return statistics.mean_and_interval(
         name,
         np.asarray(values),
+        groups,
         resamples=config.evaluation.bootstraps,
         seed=config.seed,
     )

@@ -1,7 +1,7 @@
 """How well a way to invert the generator serves, and what f says of it."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def measure(
       ssim, feature_distance, gap, |f(x) - f(G(.))|, and agreement, the share
       of images whose reconstruction f decides for alike; where walks were
       made, flip_rate, which counts the others as failures. `<name>_low` and
-      `<name>_high` are 95 % intervals.
+      `<name>_high` are 95 % intervals over patients.
     """
     codec = encoder_train.load(config, root)
     # How stable directions are is not asked here, and takes many fits.
@@ -69,7 +69,11 @@ def measure(
     split = pipeline.open_asked(config, root, config.walk.split)
     originals = split.images(range(walks.count))
     judge = _Judge(config, root)
-    compare = _Measure(config, judge, codec.feature_distance, originals)
+    compare = _Measure(
+        config,
+        *(judge, codec.feature_distance, originals),
+        split.groups[: walks.count],
+    )
 
     rows, encoded = [], originals
     for count in counts:
@@ -119,9 +123,14 @@ class _Measure:
     """Compares reconstructions of the first images with these."""
 
     def __init__(
-        self, config: Config, judge: _Judge, distance: Any, images: np.ndarray
+        self,
+        config: Config,
+        judge: _Judge,
+        distance: Any,
+        images: np.ndarray,
+        groups: Sequence[str],
     ) -> None:
-        self._config, self._judge = config, judge
+        self._config, self._judge, self._groups = config, judge, groups
         self._distance, self._images = distance, images
         self._judged = judge(images)
 
@@ -142,10 +151,11 @@ class _Measure:
         return row
 
     def mean(self, name: str, values: np.ndarray) -> dict[str, float]:
-        """The mean over images and its interval."""
+        """The mean over the first images, and its interval over patients."""
         return statistics.mean_and_interval(
             name,
             values,
+            self._groups[: len(values)],
             resamples=self._config.evaluation.bootstraps,
             seed=self._config.seed,
         )

@@ -74,7 +74,11 @@ def compared(
 
 
 def numbers(
-    config: Config, walks: list[walks_lib.Saved], own: Answers, other: Answers
+    config: Config,
+    walks: list[walks_lib.Saved],
+    own: Answers,
+    other: Answers,
+    groups: np.ndarray,
 ) -> dict[str, Any]:
     """What the other classifier makes of f's counterfactuals.
 
@@ -83,11 +87,12 @@ def numbers(
       walks: of N images.
       own: f's answers.
       other: those of the other classifier.
+      groups: the patient of each image, [N].
 
     Returns:
       images, N; flipped, for how many f flipped; compared, how many of these
       count below (see `compared`); left_out, how many do not. With 95 %
-      intervals over images, `<name>_low` and `<name>_high`:
+      intervals over patients, `<name>_low` and `<name>_high`:
         agrees: share of the N images for which both decide alike.
         flip.share: share of those compared for which the other classifier,
           too, decides at the smallest flip otherwise than before.
@@ -115,7 +120,7 @@ def numbers(
         "images": len(walks),
         **counts,
         "left_out": counts["flipped"] - counts["compared"],
-        **_mean(config, "agrees", agrees),
+        **_mean(config, "agrees", agrees, groups),
     }
     if not there.any():
         logging.warning(
@@ -127,11 +132,11 @@ def numbers(
         return told
     return {
         **told,
-        **_means(config, measured, there),
+        **_means(config, measured, there, groups),
         "towards": {
             str(side): {
                 "compared": int(some.sum()),
-                **_means(config, measured, some),
+                **_means(config, measured, some, groups),
             }
             for side in (0, 1)
             if (some := there & (sign == 2 * side - 1)).any()
@@ -191,22 +196,24 @@ def _decided(walks: list[walks_lib.Saved]) -> np.ndarray:
 
 
 def _means(
-    config: Config, measured: dict[str, np.ndarray], some: np.ndarray
+    config: Config,
+    measured: dict[str, np.ndarray],
+    some: np.ndarray,
+    groups: np.ndarray,
 ) -> dict[str, float]:
     told: dict[str, float] = {}
     for name, values in measured.items():
-        told |= _mean(config, name, values[some])
+        told |= _mean(config, name, values[some], groups[some])
     return told
 
 
-def _mean(config: Config, name: str, values: np.ndarray) -> dict[str, float]:
-    """A single image does not tell how others vary: it has no interval."""
-    values = values.astype(np.float64)
-    if len(values) == 1:
-        return {name: float(values[0])}
+def _mean(
+    config: Config, name: str, values: np.ndarray, groups: np.ndarray
+) -> dict[str, float]:
     return statistics.mean_and_interval(
         name,
-        values,
+        values.astype(np.float64),
+        groups,
         resamples=config.evaluation.bootstraps,
         seed=config.seed,
     )

@@ -176,12 +176,14 @@ def _measure(
             used = _other_rows(config, explain.fitter.count)
         found = explain(weights, tell, used)
         if step == TRAINED:
-            numbers = sanity_similarity.alone(config, found)
+            numbers = sanity_similarity.alone(config, found, explain.groups)
         else:
             own = files.explanation(TRAINED)
-            numbers = sanity_similarity.compared(config, own, found)
+            numbers = sanity_similarity.compared(
+                config, own, found, explain.groups
+            )
             numbers |= sanity_similarity.of_directions(
-                config, explain.fitter, own, found, used
+                config, explain.fitter, own, found, used, explain.groups
             )
         answers = zip(explain.ids, found.judged, found.status, strict=True)
         rows = [

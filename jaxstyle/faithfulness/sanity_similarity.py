@@ -41,7 +41,10 @@ def of_maps(a: np.ndarray, b: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def compared(
-    config: Config, trained: Explanation, other: Explanation
+    config: Config,
+    trained: Explanation,
+    other: Explanation,
+    groups: np.ndarray,
 ) -> dict[str, Any]:
     """How alike another network's explanations are to those of f itself.
 
@@ -49,6 +52,7 @@ def compared(
       config: bootstraps and seed of the intervals.
       trained: those of the run's own f.
       other: those of the other network, of the same N images.
+      groups: the patient of each, [N].
 
     Returns:
       decides_for, the share of images that the other decides for;
@@ -65,9 +69,10 @@ def compared(
             config,
             (trained.maps, other.maps),
             (trained.explained, other.explained),
+            groups,
         ),
         "grad_cam": _of_method(
-            config, (trained.heat, other.heat), (heat[0], heat[1])
+            config, (trained.heat, other.heat), (heat[0], heat[1]), groups
         ),
     }
     if len(other.judged) > 1:
@@ -75,8 +80,15 @@ def compared(
     return found
 
 
-def alone(config: Config, trained: Explanation) -> dict[str, Any]:
+def alone(
+    config: Config, trained: Explanation, groups: np.ndarray
+) -> dict[str, Any]:
     """What there is to compare with: the explanations of f itself.
+
+    Args:
+      config: bootstraps and seed of the intervals.
+      trained: those of the run's own f, of N images.
+      groups: the patient of each, [N].
 
     Returns:
       decides_for, and explained, the shares of all images; under "grad_cam"
@@ -89,11 +101,15 @@ def alone(config: Config, trained: Explanation) -> dict[str, Any]:
     shares, others = [], []
     for maps, there in kinds:
         values = there.astype(np.float64)
-        shares.append(_means(config, {"explained": values}))
+        shares.append(_means(config, {"explained": values}, groups))
         random = np.random.default_rng(config.seed)
-        some = random.permutation(maps[there])
-        pairs = some, np.roll(some, 1, axis=0)
-        others.append(_means(config, of_maps(*pairs)) if len(some) > 1 else {})
+        some = random.permutation(np.flatnonzero(there))
+        pairs = maps[some], maps[np.roll(some, 1)]
+        others.append(
+            _means(config, of_maps(*pairs), groups[some])
+            if len(some) > 1
+            else {}
+        )
     return {
         "decides_for": float(np.mean(decisions(config, trained.judged))),
         **shares[0],
@@ -108,13 +124,14 @@ def of_directions(
     trained: Explanation,
     other: Explanation,
     used: np.ndarray | None,
+    groups: np.ndarray,
 ) -> dict[str, float]:
     """The cosine in W of both networks' directions, and its interval.
 
     Rows of the fit are drawn again for it, the same for both; a direction
     that cannot be fitted on them counts as a cosine of 0. Of curved walks,
-    and of each image's own way, it is the mean over the images, which are
-    drawn again instead.
+    and of each image's own way, it is the mean over the images, whose
+    patients are drawn again instead.
 
     Args:
       config: the direction's method and bootstraps, and what walks follow.
@@ -122,6 +139,7 @@ def of_directions(
       trained: of the run's own f.
       other: of the other network.
       used: rows that its direction is fitted on; None if all.
+      groups: the patient of each of the N images.
 
     Returns:
       cosine, cosine_low, cosine_high; nothing if one has no direction.
@@ -130,7 +148,7 @@ def of_directions(
         return {}
     cosines = np.sum(trained.tangents * other.tangents, axis=1)
     if config.direction.method == "mlp" or config.walk.along == NEAREST:
-        return _means(config, {"cosine": cosines})
+        return _means(config, {"cosine": cosines}, groups)
     cosine = float(cosines.mean())
 
     def refitted(rows: np.ndarray) -> float:
@@ -162,6 +180,7 @@ def _of_method(
     config: Config,
     maps: tuple[np.ndarray, np.ndarray],
     there: tuple[np.ndarray, np.ndarray],
+    groups: np.ndarray,
 ) -> dict[str, Any]:
     """Of one kind of explanation, f's own first.
 
@@ -169,30 +188,28 @@ def _of_method(
       explained, the share of the images that f explains which the other
       explains, too; compared, the number of these; and over them the means
       of spearman and ssim. `<name>_low` and `<name>_high` are 95 %
-      intervals over images; what no image has is left out.
+      intervals over patients; what no image has is left out.
     """
     both = there[0] & there[1]
     still = there[1][there[0]].astype(np.float64)
     return {
-        **_means(config, {"explained": still}),
+        **_means(config, {"explained": still}, groups[there[0]]),
         "compared": int(both.sum()),
-        **_means(config, of_maps(maps[0][both], maps[1][both])),
+        **_means(config, of_maps(maps[0][both], maps[1][both]), groups[both]),
     }
 
 
-def _means(config: Config, values: dict[str, np.ndarray]) -> dict[str, float]:
-    """Means over images and their intervals; of nothing, nothing.
-
-    A single image does not tell how others vary: it has no interval.
-    """
+def _means(
+    config: Config, values: dict[str, np.ndarray], groups: np.ndarray
+) -> dict[str, float]:
+    """Means over images, their intervals over patients; of nothing, nothing."""
     told: dict[str, float] = {}
     for name, numbers in values.items():
-        if len(numbers) == 1:
-            told[name] = float(numbers[0])
-        elif len(numbers):
+        if len(numbers):
             told |= statistics.mean_and_interval(
                 name,
                 numbers,
+                groups,
                 resamples=config.evaluation.bootstraps,
                 seed=config.seed,
             )

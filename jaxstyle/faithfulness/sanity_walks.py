@@ -89,6 +89,7 @@ class Explainer:
       trained: the run's own f.
       fitter: fits directions.
       ids: names of the N images.
+      groups: the patient of each, [N].
     """
 
     def __init__(self, config: Config, root: str | Path) -> None:
@@ -99,6 +100,7 @@ class Explainer:
         self.fitter = Fitter(config, root, codec, self._f)
         split = pipeline.open_split(config, root, config.walk.split)
         self.ids = split.ids[: config.walk.limit or None]
+        self.groups = np.asarray(split.groups[: len(self.ids)])
         self._images = split.images(range(len(self.ids)))
         start = projection.starts(config, root, codec)
         self._codes = start(self.ids, self._images)

@@ -26,6 +26,7 @@ from jaxstyle import parallel, predictors, workdir
 from jaxstyle.classifier import beside
 from jaxstyle.config import Config, PredictorConfig
 from jaxstyle.config.checks import require
+from jaxstyle.data import pipeline
 from jaxstyle.evaluation import walks as walks_lib
 from jaxstyle.faithfulness import opinions
 
@@ -64,9 +65,11 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     own = opinions.of_f(walks)
     asked = opinions.asked(judge, walks, config.predictor.batch_size)
     opinions.write(stage.path / TABLE, walks, own, asked)
+    split = pipeline.open_split(config, root, config.walk.split)
+    groups = walks_lib.groups(walks, split)
     result = {
         "classifier": learnt,
-        **opinions.numbers(config, walks, own, asked),
+        **opinions.numbers(config, walks, own, asked, groups),
     }
     workdir.finish(stage, result, time.monotonic() - started)
     return result

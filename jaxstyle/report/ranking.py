@@ -9,8 +9,8 @@ from jaxstyle.report.content import Compared
 from jaxstyle.report.markup import Markup, element, join
 
 INTERVALS = (
-    "Below a value: its 95% bootstrap interval; where intervals overlap, the "
-    "difference may be chance."
+    "Below a value: its 95% bootstrap interval over patients; where intervals "
+    "overlap, the difference may be chance."
 )
 
 

@@ -21,6 +21,12 @@ def test_means_have_bootstrap_intervals():
     )
 
 
+def test_one_patient_does_not_tell_how_others_vary():
+    record = Record(Config())
+    record.mean("walk.a", np.array([1.0, 3.0]), np.array(["p", "p"]))
+    assert record.values == {"walk.a": 2.0} and not record.intervals
+
+
 def test_a_number_may_have_no_interval():
     record = Record(Config())
     record.put("gan.a", np.float32(0.5))

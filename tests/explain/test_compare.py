@@ -89,6 +89,8 @@ def test_every_method_is_measured(compared):
     )
     statuses = (search.FLIPPED, search.NO_FLIP, search.NOT_EXPLAINED)
     unexplained = set()
+    split = pipeline.open_split(config, root, "test")
+    patients = dict(zip(split.ids, split.groups, strict=True))
     for method in METHODS:
         told, walks = result[method], _numbers(config, root, method)["walks"]
         flipped = [walk for walk in walks if walk["flipped"]]
@@ -100,6 +102,9 @@ def test_every_method_is_measured(compared):
         for name in ("flip_lambda", "proximity", "off_target"):
             values = [walk[name] for walk in flipped]
             assert told[name] == pytest.approx(np.mean(values))
+            if len({patients[walk["id"]] for walk in flipped}) == 1:
+                assert f"{name}_low" not in told
+                continue
             assert told[f"{name}_low"] <= told[name] <= told[f"{name}_high"]
         # Which reconstructions f judges differently is E's doing.
         unexplained.add(told[search.NOT_EXPLAINED])
@@ -134,12 +139,32 @@ def test_a_summary_without_a_common_flip():
 
     config = made_run.settings("unused.npz")
     told = compare.summary(
-        config, {"a": measured(True, False), "b": measured(False, False)}
+        config,
+        {"a": measured(True, False), "b": measured(False, False)},
+        ["p", "q"],
     )
     assert told["flipped_by_all"] == 0
     assert told["a"]["flip_rate"] == 0.5 and told["a"]["proximity"] == 2
     assert told["b"]["flip_rate"] == 0 and "proximity" not in told["b"]
     assert not any("common" in key for key in (*told["a"], *told["b"]))
+
+
+def test_intervals_are_over_patients():
+    walks = [
+        {"id": str(n), "flipped": n < 4, "status": search.NO_FLIP}
+        | dict.fromkeys(compare._MEASURES, float(n))
+        for n in range(8)
+    ]
+    config = made_run.settings("unused.npz")
+    widths = []
+    for groups in ("abcdefgh", "aaaabbbb"):
+        measured = {"a": {"fidelity": {}, "walks": walks}}
+        told = compare.summary(config, measured, list(groups))["a"]
+        assert told["flip_rate"] == 0.5 and told["proximity"] == 1.5
+        widths.append(told["flip_rate_high"] - told["flip_rate_low"])
+    assert widths[0] < widths[1] == 1
+    # All that flip are of one patient then.
+    assert "proximity_low" not in told
 
 
 def test_changes_are_measured_on_the_frames(compared):

@@ -115,10 +115,11 @@ def walks(tmp_path):
     return _load(tmp_path / "walks")
 
 
-def _numbers(walks, config=CONFIG):
+def _numbers(walks, config=CONFIG, groups=None):
     own = opinions.of_f(walks)
     other = opinions.asked(_brightness, walks, 4)
-    return opinions.numbers(config, walks, own, other)
+    groups = np.arange(len(walks)) if groups is None else np.asarray(groups)
+    return opinions.numbers(config, walks, own, other, groups)
 
 
 def test_answers_are_of_the_frames_that_matter(walks):
@@ -196,13 +197,13 @@ def test_a_change_away_from_the_class_asked_for_is_negative(tmp_path):
     own = opinions.of_f(found)
     other = opinions.asked(lambda x: 1 - _brightness(x), found, 4)
     swapped = other._replace(reconstruction=1 - other.reconstruction)
-    told = opinions.numbers(CONFIG, found, own, swapped)
+    told = opinions.numbers(CONFIG, found, own, swapped, np.arange(2))
     # 0.8 to 0.6 down is 0.2; 0.2 to 0.2 up is none.
     assert told["end.change"] == pytest.approx(0.1)
     lower = other._replace(
         reconstruction=np.array([0.9, 0.4]), end=np.array([0.95, 0.1])
     )
-    told = opinions.numbers(CONFIG, found, own, lower)
+    told = opinions.numbers(CONFIG, found, own, lower, np.arange(2))
     assert told["end.change"] == pytest.approx((-0.05 - 0.3) / 2)
 
 
@@ -248,3 +249,16 @@ def test_the_table_has_both_answers(walks, tmp_path):
     }
     assert rows[3]["f_flip"] == rows[3]["second_end"] == ""
     assert rows[3]["status"] == search.NO_FLIP
+
+
+def test_intervals_are_over_patients(walks):
+    apart, together = (
+        _numbers(walks, groups=list(patients)) for patients in ("abcd", "aabb")
+    )
+    # f and the other decide alike for two images of one, one of the other.
+    assert apart["agrees"] == together["agrees"] == 0.75
+    assert apart["agrees_low"] < together["agrees_low"] == 0.5
+    # "up" and "down" are compared, of one patient now.
+    assert apart["compared"] == 2
+    assert {"end.share_low", "end.share_high"} <= set(apart)
+    assert "end.share_low" not in together

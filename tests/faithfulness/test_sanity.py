@@ -78,9 +78,9 @@ def test_the_same_f_is_explained_alike(known, explain, own):
     config, _ = known
     again = explain(explain.trained, _silent)
     assert own.explained.sum() >= 3
-    told = sanity_similarity.compared(config, own, again)
+    told = sanity_similarity.compared(config, own, again, explain.groups)
     told |= sanity_similarity.of_directions(
-        config, explain.fitter, own, again, None
+        config, explain.fitter, own, again, None, explain.groups
     )
     assert told["explained"] == 1 and told["answers"] == pytest.approx(1)
     assert told["compared"] == own.explained.sum()
@@ -99,9 +99,9 @@ def test_the_opposite_f_has_the_opposite_direction(known, explain, own):
     weights = dataclasses.replace(explain.trained, params=params)
     other = explain(weights, _silent)
     np.testing.assert_allclose(other.judged, 1 - own.judged, atol=1e-6)
-    told = sanity_similarity.compared(config, own, other)
+    told = sanity_similarity.compared(config, own, other, explain.groups)
     told |= sanity_similarity.of_directions(
-        config, explain.fitter, own, other, None
+        config, explain.fitter, own, other, None, explain.groups
     )
     assert told["answers"] == pytest.approx(-1)
     assert told["cosine"] == pytest.approx(-1, abs=1e-3)
@@ -199,7 +199,9 @@ def test_a_resample_without_a_direction_counts_as_none(known, own):
             return None
 
     config, _ = known
-    told = sanity_similarity.of_directions(config, Nowhere(), own, own, None)
+    told = sanity_similarity.of_directions(
+        *(config, Nowhere(), own, own, None, np.arange(LIMIT))
+    )
     # All resamples are 0: no width, around the number itself.
     assert told["cosine_low"] == pytest.approx(told["cosine"])
 
@@ -226,7 +228,9 @@ def test_curved_walks_are_compared_at_each_image(known, explain, own):
     moved = explain._codes + 0.01 * tangents[:, None]
     assert (direction.logits(moved) > direction.logits(explain._codes)).all()
     curved = dataclasses.replace(own, tangents=tangents)
-    told = sanity_similarity.of_directions(config, fitter, own, curved, None)
+    told = sanity_similarity.of_directions(
+        *(config, fitter, own, curved, None, explain.groups)
+    )
     cosines = tangents @ own.tangents[0]
     assert told["cosine"] == pytest.approx(cosines.mean(), abs=1e-5)
     assert told["cosine_low"] < told["cosine"] < told["cosine_high"]

@@ -93,11 +93,13 @@ def test_the_opposite_f_goes_the_same_ways_backwards(explain, own):
     other = explain(_opposite(explain.trained), _silent)
     np.testing.assert_allclose(other.judged, 1 - own.judged, atol=1e-6)
     told = sanity_similarity.of_directions(
-        explain._config, explain.fitter, own, other, None
+        explain._config, explain.fitter, own, other, None, explain.groups
     )
     assert told["cosine"] == pytest.approx(-1, abs=1e-3)
     np.testing.assert_array_equal(own.explained, other.explained)
-    told = sanity_similarity.compared(explain._config, own, other)
+    told = sanity_similarity.compared(
+        explain._config, own, other, explain.groups
+    )
     assert told["spearman"] > 0.95
 
 
@@ -109,7 +111,7 @@ def test_another_f_goes_other_ways(explain, own):
     other = explain(explain.fitter.balanced(weights), _silent)
     assert not other.one_way
     told = sanity_similarity.of_directions(
-        explain._config, explain.fitter, own, other, None
+        explain._config, explain.fitter, own, other, None, explain.groups
     )
     assert abs(told["cosine"]) < 0.5
     assert told["cosine_low"] < told["cosine"] < told["cosine_high"]

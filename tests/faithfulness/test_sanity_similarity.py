@@ -53,6 +53,7 @@ def _explanation(statuses, maps, heat=None, judged=None, one_way=False):
     )
 
 
+PATIENTS = np.arange(5)
 FLIP, NONE, APART = search.FLIPPED, search.NO_FLIP, search.NOT_EXPLAINED
 
 
@@ -69,7 +70,7 @@ def test_only_what_both_explain_is_compared(known):
     second = _explanation(
         [NONE, FLIP, APART, FLIP, FLIP], others, gone, [0.9, 0.8, 0.7, 0.6, 0.1]
     )
-    told = sanity_similarity.compared(config, first, second)
+    told = sanity_similarity.compared(config, first, second, PATIENTS)
     assert told["explained"] == pytest.approx(1 / 3)
     assert told["explained_low"] <= 1 / 3 <= told["explained_high"]
     assert told["compared"] == 1
@@ -84,15 +85,35 @@ def test_only_what_both_explain_is_compared(known):
     assert told["grad_cam"]["spearman"] == pytest.approx(1)
 
 
+def test_intervals_are_over_patients(known):
+    config, _ = known
+    first = _explanation([FLIP] * 8, _noise(3, 8))
+    second = _explanation([FLIP] * 4 + [NONE] * 4, _noise(4, 8))
+    widths = []
+    for patients in ("abcdefgh", "aaaabbbb"):
+        groups = np.asarray(list(patients))
+        told = sanity_similarity.compared(config, first, second, groups)
+        assert told["explained"] == 0.5
+        widths.append(told["explained_high"] - told["explained_low"])
+    assert widths[0] < widths[1] == 1
+    # All that are compared are of one patient.
+    assert told["compared"] == 4 and "ssim_low" not in told
+    assert "ssim_low" in told["grad_cam"]
+    told = sanity_similarity.alone(config, second, groups)
+    assert told["explained_high"] - told["explained_low"] == 1
+
+
 def test_where_nothing_flips_there_is_nothing_to_compare(known):
     config, _ = known
     first = _explanation([FLIP, FLIP], _noise(0, 2))
     second = _explanation([ONE_WAY, ONE_WAY], np.zeros((2, 16, 16)))
-    told = sanity_similarity.compared(config, first, second)
+    told = sanity_similarity.compared(config, first, second, PATIENTS[:2])
     assert told["explained"] == told["explained_high"] == 0
     assert not told["decides_both_ways"] and told["compared"] == 0
     assert "spearman" not in told and "ssim" not in told
-    found = sanity_similarity.of_directions(config, None, first, second, None)
+    found = sanity_similarity.of_directions(
+        *(config, None, first, second, None, PATIENTS[:2])
+    )
     assert found == {}
 
 
@@ -102,10 +123,10 @@ def test_f_alone(known):
     maps = np.repeat(_noise(0, 1), 4, axis=0)
     maps[3] = 0
     found = _explanation([FLIP, FLIP, FLIP, NONE], maps, _noise(1, 4))
-    told = sanity_similarity.alone(config, found)
+    told = sanity_similarity.alone(config, found, PATIENTS[:4])
     assert told["explained"] == 0.75 and told["grad_cam"]["explained"] == 1
     assert told["other_images"]["spearman"] == pytest.approx(1)
     assert abs(told["other_images"]["grad_cam"]["spearman"]) < 0.3
     lonely = _explanation([FLIP, NONE], _noise(0, 2), np.zeros((2, 16, 16)))
-    told = sanity_similarity.alone(config, lonely)
+    told = sanity_similarity.alone(config, lonely, PATIENTS[:2])
     assert told["other_images"] == {"grad_cam": {}}

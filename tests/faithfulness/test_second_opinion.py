@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import shutil
+import types
 
 import jax
 import numpy as np
@@ -254,9 +255,12 @@ def test_it_answers_the_question_of_a_black_box(
     learnt = {"auc": 0.9}
     monkeypatch.setattr(second_opinion, "_train", lambda *_: learnt)
     monkeypatch.setattr(predictors, "load", lambda *_: Shades())
+    folder = tmp_path / "render"
+    ids = [row["image_id"] for row in _table(folder / "images.csv")]
+    split = types.SimpleNamespace(ids=ids, groups=["a", *ids[1:]])
+    monkeypatch.setattr(pipeline, "open_split", lambda *_: split)
     result = second_opinion.run(config, tmp_path)
     assert result["classifier"] == learnt and result["images"] == 9
-    folder = tmp_path / "render"
     images = [
         np.asarray(Image.open(folder / row["original"])) / 255
         for row in _table(folder / "images.csv")
