@@ -65,7 +65,8 @@ def measure(
     own = identity.retrieved(seen.features[features.DEFAULT])
     record.mean("walk.identity", own * walks_lib.explained(walks), groups)
     distances = realism.measure(
-        config, record, seen.features, walks_lib.asked(walks), judged.flipped
+        *(config, record, seen.features),
+        *(walks_lib.asked(walks), judged.flipped, groups),
     )
     return {"identity_chance": 1 / len(walks), "frechet": distances}
 

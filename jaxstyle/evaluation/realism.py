@@ -11,6 +11,10 @@ rank. So a number compares only with one of equally many images: each class
 has as many counterfactuals as real images here, and the ratio divides by
 the same distance of reconstructions, of the same counts.
 
+Images of one patient resemble each other. In both halves they would make the
+yardstick look closer to real images than another patient's pictures can be: so
+patients, too, are in one half or the other.
+
 Which images are drawn, and into which halves, moves the ratio a lot: on 400
 chest X-rays from 0.9 to 3.3. So all numbers are means over several draws, and
 the ratio is one of means.
@@ -50,11 +54,13 @@ class Sample:
       rows: of the pictures, [M].
       groups: 4 * class + 2 * real + half of each, [M]; real is 0 for rows
         whose counterfactual is meant, 1 for real images.
+      patients: of the rows, [M].
       weights: counterfactuals of class 0 and of class 1.
     """
 
     rows: np.ndarray
     groups: np.ndarray
+    patients: np.ndarray
     weights: tuple[int, int]
 
 
@@ -62,6 +68,7 @@ def draw(
     name: str,
     asked: np.ndarray,
     chosen: np.ndarray,
+    patients: np.ndarray,
     least: int,
     seed: int | Sequence[int],
 ) -> Sample | None:
@@ -71,6 +78,8 @@ def draw(
       name: what is measured, for the warning.
       asked: the class asked for, [N]; f decides for the other one.
       chosen: whose counterfactuals count, bool [N]. All originals do.
+      patients: of the images, [N]. Of each class's at most one is in both
+        halves.
       least: fewer images of a class are refused.
       seed: of the choice and the halves.
 
@@ -80,8 +89,9 @@ def draw(
     random = np.random.default_rng(seed)
     rows, groups, weights = [], [], []
     for target in (0, 1):
-        made = random.permutation(np.flatnonzero((asked == target) & chosen))
-        real = random.permutation(np.flatnonzero(asked != target))
+        made = np.flatnonzero((asked == target) & chosen)
+        made = _shuffled(random, made, patients)
+        real = _shuffled(random, np.flatnonzero(asked != target), patients)
         half = min(len(made), len(real)) // 2
         if 2 * half < least:
             logging.warning(
@@ -100,9 +110,22 @@ def draw(
                 np.repeat(4 * target + 2 * number + np.arange(2), half)
             )
         weights.append(len(made))
+    drawn = np.concatenate(rows)
     return Sample(
-        np.concatenate(rows), np.concatenate(groups), (weights[0], weights[1])
+        *(drawn, np.concatenate(groups), patients[drawn]),
+        weights=(weights[0], weights[1]),
     )
+
+
+def _shuffled(
+    random: np.random.Generator, rows: np.ndarray, patients: np.ndarray
+) -> np.ndarray:
+    """In random order, but those of one patient behind each other."""
+    rows = random.permutation(rows)
+    _, first, which = np.unique(
+        patients[rows], return_index=True, return_inverse=True
+    )
+    return rows[np.argsort(first[which], kind="stable")]
 
 
 class Comparison:
@@ -195,6 +218,7 @@ def measure(
     features: dict[str, Pictures],
     asked: np.ndarray,
     flipped: np.ndarray,
+    patients: np.ndarray,
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Enters the distances on the default network.
 
@@ -205,6 +229,7 @@ def measure(
       features: of the pictures by network.
       asked: the class asked for, [N].
       flipped: bool [N].
+      patients: of the images, [N].
 
     Returns:
       All distances by "all" and "flipped", network, and name.
@@ -220,7 +245,9 @@ def measure(
     chosen = {"all": np.ones(len(asked), bool), "flipped": flipped}
     details: dict[str, dict[str, dict[str, float]]] = {}
     for subset, keys in flat.items():
-        samples = _draws(config, ", ".join(keys), asked, chosen[subset])
+        samples = _draws(
+            config, ", ".join(keys), asked, chosen[subset], patients
+        )
         if not samples:
             continue
         first = samples[0]
@@ -244,13 +271,18 @@ def _multiple(distance: float, yardstick: float) -> float:
 
 
 def _draws(
-    config: Config, name: str, asked: np.ndarray, chosen: np.ndarray
+    config: Config,
+    name: str,
+    asked: np.ndarray,
+    chosen: np.ndarray,
+    patients: np.ndarray,
 ) -> list[Sample]:
     """Several of `draw`; none where a class has too few."""
     samples = []
     for number in range(_DRAWS):
         sample = draw(
-            *(name, asked, chosen, config.evaluation.frechet_images),
+            *(name, asked, chosen, patients),
+            config.evaluation.frechet_images,
             (config.seed, number),
         )
         if sample is None:
@@ -287,9 +319,9 @@ def _enter(
     metric: Metric,
     sample: Sample,
 ) -> None:
-    """The number and its interval, which resamples within each half.
+    """The number and its interval, which resamples patients of each half.
 
-    Halves stay apart so. Drawing an image twice leaves fewer different ones,
+    Halves stay apart so. Drawing one twice leaves fewer different images,
     which raises the distance: the interval is centred on the number. It is
     that of one draw, wider than one of all draws' mean would be.
     """
@@ -312,6 +344,13 @@ def _enter(
         resamples=resamples,
         seed=config.seed,
         stratify=sample.groups,
+        # Drawn for each half by itself, whatever else a patient is in.
+        groups=[
+            f"{half} {patient}"
+            for half, patient in zip(
+                sample.groups, sample.patients, strict=True
+            )
+        ],
         around=value,
     )
     # A distance is not negative, wherever its interval was moved to.

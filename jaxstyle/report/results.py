@@ -44,7 +44,7 @@ def _notes(content: Content, intervals: dict[str, Any] | None) -> list[Markup]:
     if intervals:
         texts.append(
             "Intervals are 95% bootstrap intervals: over patients, or images "
-            "where patients are not known; of Frechet distances over images."
+            "where patients are not known."
         )
     missing = numbers.missing(content.evaluation)
     if missing:

@@ -245,8 +245,11 @@ def test_frechet_distances_are_of_saved_pictures(evaluated, rows, shown):
     seen = pictures.Pictures(*(network(x / 127.5 - 1) for x in shown))
     asked = np.array([int(row["asked"]) for row in rows])
     every = np.ones(len(rows), bool)
+    split = pipeline.open_split(config, root, "test")
+    of = dict(zip(split.ids, split.groups, strict=True))
+    patients = np.array([of[row["image_id"]] for row in rows])
     samples = [
-        realism.draw("x", asked, every, 4, (config.seed, number))
+        realism.draw("x", asked, every, patients, 4, (config.seed, number))
         for number in range(realism._DRAWS)
     ]
     comparison = realism.Comparison(seen, samples[0].weights)

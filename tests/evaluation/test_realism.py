@@ -10,6 +10,8 @@ from jaxstyle.evaluation.pictures import Pictures
 from jaxstyle.evaluation.record import Record
 
 EVERY = np.ones(100, bool)
+# Each image is of another one.
+ALONE = np.arange(100)
 
 
 def _asked(*counts):
@@ -38,7 +40,7 @@ def _config(**evaluation):
 def test_equally_many_of_each_class_in_halves():
     asked = _asked(60, 40)
     chosen = np.arange(100) % 10 != 0
-    sample = realism.draw("x", asked, chosen, 30, 0)
+    sample = realism.draw("x", asked, chosen, ALONE, 30, 0)
     assert sample is not None
     made = [np.sum((asked == target) & chosen) for target in (0, 1)]
     assert sample.weights == tuple(made)
@@ -53,15 +55,51 @@ def test_equally_many_of_each_class_in_halves():
     for pair in range(0, 8, 2):
         both = sample.rows[sample.groups // 2 == pair // 2]
         assert len(np.unique(both)) == len(both)
-    again = realism.draw("x", asked, chosen, 30, 0)
+    again = realism.draw("x", asked, chosen, ALONE, 30, 0)
     np.testing.assert_array_equal(sample.rows, again.rows)
-    other = realism.draw("x", asked, chosen, 30, 1)
+    other = realism.draw("x", asked, chosen, ALONE, 30, 1)
     assert (sample.rows != other.rows).any()
+
+
+def test_patients_are_in_one_half():
+    """But for one at most of each class's, where the halves meet."""
+    asked = _asked(60, 40)
+    patients = np.random.default_rng(0).integers(0, 25, 100)
+    sample = realism.draw("x", asked, EVERY, patients, 4, 0)
+    np.testing.assert_array_equal(sample.patients, patients[sample.rows])
+    assert np.bincount(sample.groups).tolist() == [20] * 8
+    for half in range(0, 8, 2):
+        in_both = np.intersect1d(
+            *(sample.patients[sample.groups == half + k] for k in (0, 1))
+        )
+        assert len(in_both) <= 1
+    other = realism.draw("x", asked, EVERY, patients, 4, 1)
+    assert set(other.patients[:20]) != set(sample.patients[:20])
+
+
+def test_resamples_take_whole_patients():
+    asked = _asked(20, 20)
+    patients = np.arange(40) // 4
+    sample = realism.draw("x", asked, EVERY[:40], patients, 4, 0)
+    sizes = set()
+
+    def metric(rows, groups):
+        for half in range(8):
+            drawn = np.bincount(rows[groups == half], minlength=40)
+            mine = np.bincount(sample.rows[sample.groups == half], minlength=40)
+            for patient in np.unique(sample.patients[sample.groups == half]):
+                times = drawn[(patients == patient) & (mine > 0)]
+                assert len(set(times)) == 1
+            sizes.add(int(drawn.sum()))
+        return 0.0
+
+    realism._enter(_config(), Record(_config()), "x", 0.0, metric, sample)
+    assert len(sizes) > 1
 
 
 @pytest.mark.parametrize(("least", "refused"), [(40, False), (41, True)])
 def test_too_few_images_are_refused(least, refused, caplog):
-    sample = realism.draw("walk.fid", _asked(60, 40), EVERY, least, 0)
+    sample = realism.draw("walk.fid", _asked(60, 40), EVERY, ALONE, least, 0)
     assert (sample is None) == refused
     told = "walk.fid not measured: 60 counterfactuals towards class 0 and 40"
     assert (told in caplog.text) == refused
@@ -71,7 +109,7 @@ def test_distances_are_of_the_pictures_meant():
     """By hand, with other weights than counts."""
     asked = _asked(50, 50)
     features = _features(asked)
-    sample = realism.draw("x", asked, EVERY, 4, 0)
+    sample = realism.draw("x", asked, EVERY, ALONE, 4, 0)
     comparison = realism.Comparison(features, (1, 3))
     original, near, made = features
 
@@ -112,7 +150,7 @@ def test_the_yardstick_knows_no_picture_of_the_same_image():
     asked = _asked(50, 50)
     features = _features(asked)
     features = features._replace(reconstruction=features.original)
-    sample = realism.draw("x", asked, EVERY, 4, 0)
+    sample = realism.draw("x", asked, EVERY, ALONE, 4, 0)
     comparison = realism.Comparison(features, sample.weights)
     given = (sample.rows, sample.groups)
     assert comparison.reconstruction_fid(*given) == pytest.approx(0, abs=1e-9)
@@ -122,7 +160,7 @@ def test_the_yardstick_knows_no_picture_of_the_same_image():
 def test_perfect_counterfactuals_have_ratio_1_and_shifted_ones_their_shift():
     asked = _asked(1000, 1000)
     every = np.ones(2000, bool)
-    sample = realism.draw("x", asked, every, 4, 0)
+    sample = realism.draw("x", asked, every, np.arange(2000), 4, 0)
     given = (sample.rows, sample.groups)
     features = _features(asked)
     features = features._replace(reconstruction=features.original)
@@ -143,7 +181,7 @@ def test_numbers_and_details():
     # Failures are somewhere else altogether.
     features.counterfactual[~flipped] -= 9
     seen = {"random_conv": features, "other": _features(asked, 1)}
-    details = realism.measure(config, record, seen, asked, flipped)
+    details = realism.measure(config, record, seen, asked, flipped, ALONE)
     assert set(record.values) == {
         *("walk.fid", "walk.fid_flipped", "walk.sfid", "walk.fid_ratio")
     }
@@ -168,8 +206,14 @@ def test_numbers_are_means_over_draws_and_the_ratio_is_of_means(monkeypatch):
     record = Record(config)
     asked, flipped = _asked(50, 30), np.ones(80, bool)
     features = _features(asked)
-    realism.measure(config, record, {"random_conv": features}, asked, flipped)
-    samples = [realism.draw("x", asked, flipped, 20, (0, k)) for k in range(3)]
+    realism.measure(
+        *(config, record, {"random_conv": features}),
+        *(asked, flipped, ALONE[:80]),
+    )
+    samples = [
+        realism.draw("x", asked, flipped, ALONE[:80], 20, (0, k))
+        for k in range(3)
+    ]
     assert len({tuple(sample.rows) for sample in samples}) == 3
     comparison = realism.Comparison(features, samples[0].weights)
 
@@ -191,7 +235,7 @@ def test_what_cannot_be_measured_is_left_out(caplog):
     features = features._replace(original=np.ones((100, 3)))
     flipped = np.arange(100) < 15
     details = realism.measure(
-        config, record, {"random_conv": features}, asked, flipped
+        config, record, {"random_conv": features}, asked, flipped, ALONE
     )
     assert set(details) == {"all"}
     assert set(record.values) == {"walk.fid", "walk.sfid"}
@@ -203,7 +247,7 @@ def test_halves_stay_apart_in_the_resamples():
     """Else a picture would be compared with its own image after all."""
     config = _config()
     asked = _asked(20, 20)
-    sample = realism.draw("x", asked, EVERY[:40], 4, 0)
+    sample = realism.draw("x", asked, EVERY[:40], ALONE[:40], 4, 0)
     drawn = []
 
     def metric(rows, groups):
