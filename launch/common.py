@@ -9,8 +9,8 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
+from jaxstyle import compiled, parallel, pipeline, stopping
 from jaxstyle import config as config_lib
-from jaxstyle import parallel, pipeline, stopping
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, e.g. configs/ihc.py or configs/ihc.py:tiny."
@@ -74,9 +74,7 @@ def prepare(root: str) -> None:
     for name in ("absl", "jax"):
         logging.getLogger(name).setLevel(logging.WARNING)
     if jax.config.jax_compilation_cache_dir is None:  # no one set JAX's own
-        cache = Path(root).absolute() / "compilation_cache"
-        jax.config.update("jax_compilation_cache_dir", str(cache))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+        compiled.keep(Path(root).absolute() / "compilation_cache")
 
 
 def log_result(result: dict[str, Any], prefix: str = "") -> None:

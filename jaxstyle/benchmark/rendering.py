@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
-from jaxstyle import checkpoints, workdir
+from jaxstyle import checkpoints, compiled, workdir
 from jaxstyle.benchmark import timing
 from jaxstyle.benchmark.settings import Settings
 from jaxstyle.config import (
@@ -68,13 +68,8 @@ def run(settings: Settings) -> list[dict[str, Any]]:
 @contextlib.contextmanager
 def _cached(folder: str) -> Iterator[None]:
     """Keeps what is compiled there, as every launcher does in its workdir."""
-    settings = {
-        "jax_compilation_cache_dir": f"{folder}/compilation_cache",
-        "jax_persistent_cache_min_compile_time_secs": 0.5,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    for name, value in settings.items():
-        jax.config.update(name, value)
+    before = {name: getattr(jax.config, name) for name in compiled.SETTINGS}
+    compiled.keep(f"{folder}/compilation_cache")
     compilation_cache.reset_cache()
     try:
         yield
