@@ -105,8 +105,8 @@ def _masthead(content: Content) -> Markup:
 
 # Of the methods whose walks do not all follow one direction.
 _WAYS = {
-    "transport": "the line on which the codes of one class would become those "
-    "of the other, as a whole,",
+    "transport": "the line on which the codes of one class, as a whole, would "
+    "become those of the other",
     "mlp": "a curve on which the latent predictor rises",
     methods.NEAREST: "the image's own way to the least change that makes f "
     "sure of the opposite",

@@ -318,9 +318,9 @@ def test_the_page_tells_what_walks_follow(page, tmp_path):
 @pytest.mark.parametrize(
     "method, told",
     [
-        ("class_means", "one fixed direction"),
-        ("transport", "codes of one class would become those of the other"),
-        ("mlp", "a curve on which"),
+        ("class_means", "along one fixed direction, from “"),
+        ("transport", "would become those of the other, from “"),
+        ("mlp", "a curve on which the latent predictor rises, from “"),
     ],
 )
 def test_the_page_tells_where_the_method_leads(tmp_path, method, told):
