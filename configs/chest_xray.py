@@ -30,7 +30,9 @@ has not been run yet.
 Without augmentation (`--config.gan.augment=none`) 60 kimg took half an hour
 of 2 busy CPU cores and reached a feature-Frechet distance of 0.017, recall
 0.66. So short a training does not overfit: the adaptive augmentation stays
-near p = 0 (docs/results/chest_small_ada.json).
+near p = 0. After 320 kimg it does; with the augmentation (p = 0.08) recall was
+0.89 instead of 0.80 then, but the distance of 10,000 samples 0.009 instead of
+0.005 (docs/results/chest_small_ada.json).
 """
 
 from configs import gan_presets, ihc
