@@ -49,7 +49,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         _measure(config, root, files, waiting)
     files.draw(methods, config)
     measured = {method: files.numbers(method) for method in methods}
-    split = pipeline.open_split(config, root, config.walk.split)
+    split = pipeline.open_asked(config, root, config.walk.split)
     groups = split.groups[: config.walk.limit or None]
     result = summary(config, measured, groups)
     workdir.finish(stage, result, time.monotonic() - started)
