@@ -1,13 +1,15 @@
 """Convolutions and resampling under every network here.
 
-One formulation an operation, chosen by measurement on XLA:CPU, values,
-gradients and gradients of gradients together (docs/performance.md): up- and
-downsampling are native transposed and strided convolutions beside a filter by
-shift and add. JAX differentiates those two into convolutions over dilated
-inputs, which XLA:CPU computes many times slower than anything else here, in
-the second derivative above all, which R1 and path length regularisation take.
-So a strided convolution, its transpose and its weight gradient are made each
-other's derivatives, to any order; and the filter, being symmetric, its own.
+Formulations are chosen by measurement on XLA:CPU, values, gradients and
+gradients of gradients together (docs/performance.md): up- and downsampling are
+native transposed and strided convolutions beside a filter by shift and add.
+JAX differentiates those two into convolutions over dilated inputs, which
+XLA:CPU computes many times slower than anything else here, in the second
+derivative above all, which R1 and path length regularisation take. So a strided
+convolution, its transpose and its weight gradient are made each other's
+derivatives, to any order; and the filter, being symmetric, its own. Large
+images have their own ways on CPU, where caches and cores ask for them;
+accelerators take what XLA has.
 
 The resampling filter is [1, 3, 3, 1] in each direction (Karras et al. 2020,
 arXiv:1912.04958, appendix B). Activations are surrounded by zeros, but
@@ -18,6 +20,7 @@ The type of the images is the type of the computation: kernels, float32, are
 rounded to bfloat16 at the last moment where images are.
 """
 
+import math
 from functools import partial
 
 import jax
@@ -26,12 +29,14 @@ import jax.numpy as jnp
 _convolve = partial(
     jax.lax.conv_general_dilated, dimension_numbers=("NHWC", "HWIO", "NHWC")
 )
-_TAPS = [(row, column) for row in range(3) for column in range(3)]
 
 
 def conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """'SAME' cross-correlation: [B,H,W,I], [3,3,I,O] -> [B,H,W,O]."""
-    return _convolve(x, kernel.astype(x.dtype), (1, 1), "SAME")
+    kernel = kernel.astype(x.dtype)
+    if _large(x, 32):
+        return _strided(x, kernel, 1)
+    return _convolve(x, kernel, (1, 1), "SAME")
 
 
 def conv1x1(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -45,14 +50,14 @@ def upsample_conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
     Equal to inserting zeros, convolving with `kernel` and filtering with
     [1,3,3,1] at gain 4, in any order, on an image surrounded by zeros.
     """
-    y = _transposed(x, 4.0 * _turned(kernel.astype(x.dtype)))
+    y = _transposed(x, 4.0 * _turned(kernel.astype(x.dtype)), 2)
     return filtered(filtered(y, 1, 1), 2, 1)
 
 
 def downsample_conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Filters, convolves and halves the size: [B,H,W,I] -> [B,H/2,W/2,O]."""
     x = filtered(filtered(x, 1, 2), 2, 2)
-    return _strided(x, kernel.astype(x.dtype))
+    return _strided(x, kernel.astype(x.dtype), 2)
 
 
 def upsample(x: jax.Array) -> jax.Array:
@@ -110,47 +115,93 @@ def _upsample_axis(x: jax.Array, axis: int) -> jax.Array:
     return jnp.stack([even, odd], axis + 1).reshape(shape)
 
 
-# --- x [B,2h+1,2w+1,I], kernel [3,3,I,O], y [B,h,w,O]: each the others'
-#     derivative
+# --- x, kernel [3,3,I,O] and y [B,h,w,O] are each the others' derivative; x is
+#     [B,h,w,I], to be surrounded by zeros, at stride 1, [B,2h+1,2w+1,I] at 2
+
+_Pads = tuple[tuple[int, int], tuple[int, int]]
+_PADDING: dict[int, _Pads] = {1: ((1, 1), (1, 1)), 2: ((0, 0), (0, 0))}
 
 
-@jax.custom_vjp
-def _strided(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return _convolve(x, kernel, (2, 2), "VALID")
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _strided(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    return _convolve(x, kernel, (stride, stride), _PADDING[stride])
 
 
-@jax.custom_vjp
-def _transposed(y: jax.Array, kernel: jax.Array) -> jax.Array:
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _transposed(y: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    if stride == 1:
+        return _strided(y, _turned(kernel), 1)
+    if _large(y, 16):
+        return _by_phases(y, kernel.swapaxes(2, 3))
     pads = ((2, 2), (2, 2))
     return _convolve(y, _turned(kernel), (1, 1), pads, lhs_dilation=(2, 2))
 
 
-@jax.custom_vjp
-def _weight_gradient(x: jax.Array, y: jax.Array) -> jax.Array:
-    if jax.default_backend() == "cpu":
-        return _by_taps(x, y)
-    return _by_dilation(x, y)
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _weight_gradient(x: jax.Array, y: jax.Array, stride: int) -> jax.Array:
+    pads = _PADDING[stride]
+    if _large(y, 8):
+        x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+        return _by_tiles(x, y, stride)
+    return _correlation(x, y, stride, pads)
 
 
-def _by_taps(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Nine matrix products, one a tap of the kernel."""
+def _large(x: jax.Array, side: int) -> bool:
+    """Whether XLA:CPU's own way is the slower one (docs/performance.md)."""
+    return jax.default_backend() == "cpu" and max(x.shape[1:3]) > side
+
+
+def _by_phases(y: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Even and odd rows and columns by themselves: no zero is multiplied.
+
+    An odd row 2 i + 1 sees row i through the middle of the kernel; an even
+    row 2 i sees rows i - 1 and i through its last row and its first.
+    """
+    even, odd = (slice(None, None, -2), 1), (slice(1, 2), 0)
+    outputs = []
+    for row, above in (even, odd):
+        for column, before in (even, odd):
+            pads = ((above, above), (before, before))
+            phase = _convolve(y, kernel[row, column], (1, 1), pads)
+            outputs.append(_spread(phase, 1 - above, 1 - before))
+    return sum(outputs[1:], outputs[0])
+
+
+def _spread(x: jax.Array, row: int, column: int) -> jax.Array:
+    """Zeros between the pixels, and `row` and `column` of them around."""
+    zero = jnp.zeros((), x.dtype)
+    config = ((0, 0, 0), (row, row, 1), (column, column, 1), (0, 0, 0))
+    return jax.lax.pad(x, zero, config)
+
+
+def _by_tiles(x: jax.Array, y: jax.Array, stride: int) -> jax.Array:
+    """The sum of small tiles' gradients, which stay in the cores' caches.
+
+    At most 8 x 8 of them, as each takes time to compile.
+    """
     _, height, width, _ = y.shape
-    products = [
-        jnp.einsum(
-            "bhwi,bhwo->io",
-            x[:, row : row + 2 * height : 2, column : column + 2 * width : 2],
-            y,
+    side = max(16 // stride, math.ceil(max(height, width) / 8))
+    seen = stride * (side - 1) + 3
+    tiles = [
+        _correlation(
+            x[:, stride * row :, stride * column :][:, :seen, :seen],
+            y[:, row : row + side, column : column + side],
+            stride,
+            _PADDING[2],
         )
-        for row, column in _TAPS
+        for row in range(0, height, side)
+        for column in range(0, width, side)
     ]
-    return jnp.stack(products).reshape(3, 3, x.shape[-1], y.shape[-1])
+    return sum(tiles[1:], tiles[0])
 
 
-def _by_dilation(x: jax.Array, y: jax.Array) -> jax.Array:
-    """JAX's own, for which accelerators have a kernel."""
+def _correlation(
+    x: jax.Array, y: jax.Array, stride: int, pads: _Pads
+) -> jax.Array:
+    """JAX's own gradient with respect to the kernel."""
     shape = jax.ShapeDtypeStruct((3, 3, x.shape[-1], y.shape[-1]), x.dtype)
     pull = jax.linear_transpose(
-        lambda kernel: _convolve(x, kernel, (2, 2), "VALID"), shape
+        lambda kernel: _convolve(x, kernel, (stride, stride), pads), shape
     )
     return pull(y)[0]
 
@@ -161,23 +212,23 @@ def _turned(kernel: jax.Array) -> jax.Array:
 
 
 _strided.defvjp(
-    lambda x, kernel: (_strided(x, kernel), (x, kernel)),
-    lambda saved, y: (
-        _transposed(y, saved[1]),
-        _weight_gradient(saved[0], y),
+    lambda x, kernel, stride: (_strided(x, kernel, stride), (x, kernel)),
+    lambda stride, saved, y: (
+        _transposed(y, saved[1], stride),
+        _weight_gradient(saved[0], y, stride),
     ),
 )
 _transposed.defvjp(
-    lambda y, kernel: (_transposed(y, kernel), (y, kernel)),
-    lambda saved, x: (
-        _strided(x, saved[1]),
-        _weight_gradient(x, saved[0]),
+    lambda y, kernel, stride: (_transposed(y, kernel, stride), (y, kernel)),
+    lambda stride, saved, x: (
+        _strided(x, saved[1], stride),
+        _weight_gradient(x, saved[0], stride),
     ),
 )
 _weight_gradient.defvjp(
-    lambda x, y: (_weight_gradient(x, y), (x, y)),
-    lambda saved, kernel: (
-        _transposed(saved[1], kernel),
-        _strided(saved[0], kernel),
+    lambda x, y, stride: (_weight_gradient(x, y, stride), (x, y)),
+    lambda stride, saved, kernel: (
+        _transposed(saved[1], kernel, stride),
+        _strided(saved[0], kernel, stride),
     ),
 )

@@ -27,10 +27,15 @@ _convolve = partial(jax.lax.conv_general_dilated, dimension_numbers=_LAYOUT)
 # --- 3x3 convolutions: x [B,H,W,I], kernel [3,3,I,O] -> [B,H,W,O]
 
 
+def native(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """XLA's convolution with JAX's own gradients."""
+    return _convolve(x, kernel, (1, 1), "SAME")
+
+
 @jax.custom_vjp
 def nine_tap_gradient(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """The native convolution; its weight gradient as nine products."""
-    return convolution.conv3x3(x, kernel)
+    return native(x, kernel)
 
 
 def _nine_tap_backward(
@@ -215,7 +220,8 @@ MODULATED: dict[str, Operation] = {
     "grouped convolution": grouped_convolution,
 }
 PLAIN: dict[str, Operation] = {
-    "native": convolution.conv3x3,
+    "native, in tiles where large": convolution.conv3x3,
+    "native": native,
     "nine-tap weight gradient": nine_tap_gradient,
     "columns": columns,
 }
