@@ -51,7 +51,8 @@ def upsample_conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
     [1,3,3,1] at gain 4, in any order, on an image surrounded by zeros.
     """
     y = _transposed(x, 4.0 * _turned(kernel.astype(x.dtype)), 2)
-    return filtered(filtered(y, 1, 1), 2, 1)
+    y = filtered(y, 1, 1)  # type: ignore[arg-type]
+    return filtered(y, 2, 1)
 
 
 def downsample_conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
