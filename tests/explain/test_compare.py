@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -165,6 +166,26 @@ def test_intervals_are_over_patients():
     assert widths[0] < widths[1] == 1
     # All that flip are of one patient then.
     assert "proximity_low" not in told
+
+
+def test_patients_are_those_of_the_images_asked_about(
+    compared, tmp_path, monkeypatch
+):
+    # Where a pair of classes is asked about, others of the split are not.
+    config, whole, _ = compared
+    asked = types.SimpleNamespace(groups=[f"asked {n}" for n in range(20)])
+    told, files = [], compare.compare_files.Files
+    monkeypatch.setattr(compare.pipeline, "open_asked", lambda *_: asked)
+    monkeypatch.setattr(compare, "_measure", lambda *_: None)
+    monkeypatch.setattr(files, "draw", lambda *_: None)
+    monkeypatch.setattr(
+        files, "numbers", lambda _, method: _numbers(config, whole, method)
+    )
+    monkeypatch.setattr(
+        compare, "summary", lambda *all_: told.append(all_[2]) or {}
+    )
+    compare.run(config, _fresh(whole, tmp_path))
+    assert told == [asked.groups[:LIMIT]]
 
 
 def test_changes_are_measured_on_the_frames(compared):
