@@ -119,6 +119,8 @@ def _upsample_axis(x: jax.Array, axis: int) -> jax.Array:
 # --- x, kernel [3,3,I,O] and y [B,h,w,O] are each the others' derivative; x is
 #     [B,h,w,I], to be surrounded by zeros, at stride 1, [B,2h+1,2w+1,I] at 2
 
+# Channels from which on large images fill more than the caches.
+_WIDE = 64
 _Pads = tuple[tuple[int, int], tuple[int, int]]
 _PADDING: dict[int, _Pads] = {1: ((1, 1), (1, 1)), 2: ((0, 0), (0, 0))}
 
@@ -149,7 +151,8 @@ def _weight_gradient(x: jax.Array, y: jax.Array, stride: int) -> jax.Array:
 
 def _large(x: jax.Array, side: int) -> bool:
     """Whether XLA:CPU's own way is the slower one (docs/performance.md)."""
-    return jax.default_backend() == "cpu" and max(x.shape[1:3]) > side
+    large = x.shape[-1] >= _WIDE and max(x.shape[1:3]) > side
+    return large and jax.default_backend() == "cpu"
 
 
 def _by_phases(y: jax.Array, kernel: jax.Array) -> jax.Array:

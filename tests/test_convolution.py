@@ -106,7 +106,8 @@ SEES_NEIGHBOURS = [name for name in WITH_KERNEL if name != "conv1x1"]
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", SEES_NEIGHBOURS)
-def test_large_images_have_the_same_convolutions(name, size):
+def test_large_images_have_the_same_convolutions(name, size, monkeypatch):
+    monkeypatch.setattr(convolution, "_WIDE", 1)
     operation, definition, kernel_shape, _ = WITH_KERNEL[name]
     x, kernel = _normal(0, (1, *size, 3)), _normal(1, kernel_shape)
     y = operation(jnp.asarray(x), jnp.asarray(kernel))
@@ -119,6 +120,7 @@ def test_large_images_have_the_derivatives_of_accelerators(
     name, size, monkeypatch
 ):
     # Accelerators have JAX's own weight gradients and dilated inputs.
+    monkeypatch.setattr(convolution, "_WIDE", 1)
     operation, _, kernel_shape, _ = WITH_KERNEL[name]
     x, kernel = _normal(0, (2, *size, 3)), _normal(1, kernel_shape)
     on_cpu = _penalty_slopes(operation, x, kernel)
@@ -144,6 +146,14 @@ def _penalty_slopes(operation, x, kernel):
     x, kernel = jnp.asarray(x), jnp.asarray(kernel)
     first = jax.grad(energy, (0, 1))(x, kernel)
     return *first, *jax.grad(penalty, (0, 1))(x, kernel)
+
+
+def test_large_is_told_by_size_and_channels():
+    told = [
+        convolution._large(jnp.zeros((1, *shape)), 32)
+        for shape in ((32, 32, 64), (4, 33, 64), (33, 4, 63))
+    ]
+    assert told == [False, True, False]
 
 
 @pytest.mark.parametrize("name", PIXELS)
