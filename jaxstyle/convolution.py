@@ -121,13 +121,12 @@ def _upsample_axis(x: jax.Array, axis: int) -> jax.Array:
 
 # Channels from which on large images fill more than the caches.
 _WIDE = 64
-_Pads = tuple[tuple[int, int], tuple[int, int]]
-_PADDING: dict[int, _Pads] = {1: ((1, 1), (1, 1)), 2: ((0, 0), (0, 0))}
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _strided(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
-    return _convolve(x, kernel, (stride, stride), _PADDING[stride])
+    padding = "SAME" if stride == 1 else "VALID"
+    return _convolve(x, kernel, (stride, stride), padding)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -142,11 +141,9 @@ def _transposed(y: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _weight_gradient(x: jax.Array, y: jax.Array, stride: int) -> jax.Array:
-    pads = _PADDING[stride]
-    if _large(y, 8):
-        x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-        return _by_tiles(x, y, stride)
-    return _correlation(x, y, stride, pads)
+    if stride == 1:
+        x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    return (_by_tiles if _large(y, 8) else _correlation)(x, y, stride)
 
 
 def _large(x: jax.Array, side: int) -> bool:
@@ -191,7 +188,6 @@ def _by_tiles(x: jax.Array, y: jax.Array, stride: int) -> jax.Array:
             x[:, stride * row :, stride * column :][:, :seen, :seen],
             y[:, row : row + side, column : column + side],
             stride,
-            _PADDING[2],
         )
         for row in range(0, height, side)
         for column in range(0, width, side)
@@ -199,13 +195,11 @@ def _by_tiles(x: jax.Array, y: jax.Array, stride: int) -> jax.Array:
     return sum(tiles[1:], tiles[0])
 
 
-def _correlation(
-    x: jax.Array, y: jax.Array, stride: int, pads: _Pads
-) -> jax.Array:
+def _correlation(x: jax.Array, y: jax.Array, stride: int) -> jax.Array:
     """JAX's own gradient with respect to the kernel."""
     shape = jax.ShapeDtypeStruct((3, 3, x.shape[-1], y.shape[-1]), x.dtype)
     pull = jax.linear_transpose(
-        lambda kernel: _convolve(x, kernel, (stride, stride), pads), shape
+        lambda kernel: _convolve(x, kernel, (stride, stride), "VALID"), shape
     )
     return pull(y)[0]
 
