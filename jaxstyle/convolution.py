@@ -34,7 +34,7 @@ _convolve = partial(
 def conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """'SAME' cross-correlation: [B,H,W,I], [3,3,I,O] -> [B,H,W,O]."""
     kernel = kernel.astype(x.dtype)
-    if _large(x, 32):
+    if _large(x, 16):
         return _strided(x, kernel, 1)
     return _convolve(x, kernel, (1, 1), "SAME")
 

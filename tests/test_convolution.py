@@ -99,7 +99,7 @@ def test_second_derivatives_of_convolution(name):
     )
 
 
-# Above 32 px and not a whole number of tiles; the second only in width.
+# Not a whole number of tiles; the second is large only in width.
 SIZES = [(50, 36), (2, 70)]
 SEES_NEIGHBOURS = [name for name in WITH_KERNEL if name != "conv1x1"]
 

@@ -1,8 +1,10 @@
 """Interleaved timings, and the ratios of their pairs.
 
 Machines are noisy and change speed while one measures: sides that are to be
-compared take turns (A B A B), and a ratio is formed of the two calls of one
-round, so that both saw the same machine.
+compared take turns, and a ratio is formed of the two calls of one round, so
+that both saw the same machine. Every other round goes backwards (A B B A):
+what a call leaves behind, in caches and in a processor's temperature, is no
+side's advantage.
 """
 
 import statistics
@@ -34,13 +36,14 @@ def interleaved(
     for name, call in sides.items():
         (warm or {}).get(name, call)()
     seconds: dict[str, list[float]] = {name: [] for name in sides}
+    order = list(sides)
     start = clock()
     for turn in range(rounds):
         if turn and clock() - start >= limit:
             break
-        for name, call in sides.items():
+        for name in order if turn % 2 == 0 else reversed(order):
             before = clock()
-            call()
+            sides[name]()
             seconds[name].append(clock() - before)
     return seconds
 
