@@ -44,18 +44,19 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     images = sources.open_images(_as_walked(config), root)
     examine = Examiner(config, root)
     files = project_files.Files(stage.path, examine.columns, config.target)
-    waiting = [
+    waiting = {
         position
         for position, image_id in enumerate(images.ids)
         if not files.is_done(image_id)
-    ]
+    }
     done = len(images.ids) - len(waiting)
     progress = run_log.Progress("project", len(images.ids), "images", done)
     for positions, batch in images.batches(config.project.batch_size, waiting):
         ids = [images.ids[position] for position in positions]
-        for item in examine(ids, batch):
-            files.write(item)
-        done += len(ids)
+        for position, item in zip(positions, examine(ids, batch), strict=True):
+            if position in waiting:
+                files.write(item)
+                done += 1
         progress.update(done)
     # What could not be read has no row.
     unread = {file for file, _ in images.refused}

@@ -62,7 +62,8 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     done = set(parallel.on_main(begun))
     waiting = [n for n, name in enumerate(images.ids) if name not in done]
     unread = len(images.refused)
-    _render(config, root, stage, images, parallel.my_share(waiting))
+    share = _my_share(waiting, config.walk.batch_size)
+    _render(config, root, stage, images, share)
     if config.walk.images:
         # What could not be read; what could not be opened all know.
         own = manifest.part(stage.refused, jax.process_index())
@@ -81,6 +82,13 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     result = parallel.on_main(summary)
     workdir.finish(stage, result, time.monotonic() - started)
     return result
+
+
+def _my_share(waiting: Sequence[int], batch_size: int) -> list[int]:
+    """What this process renders: whole batches, as one process has them."""
+    numbers = sorted({position // batch_size for position in waiting})
+    mine = set(parallel.my_share(numbers))
+    return [n for n in waiting if n // batch_size in mine]
 
 
 def _refused(
@@ -121,7 +129,10 @@ def _render(
     images: sources.Images,
     waiting: Sequence[int],
 ) -> None:
-    """Renders the images at these positions into tables of this process."""
+    """Renders the images at these positions into tables of this process.
+
+    The others of their batches are made once more, and left as they are.
+    """
     index = jax.process_index()
     table = manifest.Manifest(
         manifest.part(stage.manifest, index),
@@ -132,6 +143,7 @@ def _render(
     parallel.on_main(lambda: _name_model(config, root, stage, explain))
     progress = run_log.Progress("render", len(waiting), "images")
     done, unread = 0, len(images.refused)
+    wanted = frozenset(waiting)
     with futures.ThreadPoolExecutor(config.walk.writer_threads) as pool:
         writing: list[futures.Future[Any]] = []
         for positions, batch in images.batches(config.walk.batch_size, waiting):
@@ -143,10 +155,13 @@ def _render(
             progress.update(done + len(images.refused) - unread)
             sizes = images.sizes[positions].tolist()
             writing = [
-                pool.submit(_write, config, stage.path, item, size, cells)
-                for item, size, cells in zip(
-                    rendered, sizes, map(images.cells, positions), strict=True
+                pool.submit(
+                    _write, config, stage.path, item, size, images.cells(n)
                 )
+                for n, item, size in zip(
+                    positions, rendered, sizes, strict=True
+                )
+                if n in wanted
             ]
         done += _record(table, writing)
         progress.update(done + len(images.refused) - unread)

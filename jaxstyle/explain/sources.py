@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,27 +55,20 @@ class Images:
         }
 
     def batches(
-        self, batch_size: int, positions: Sequence[int]
+        self, batch_size: int, wanted: Iterable[int]
     ) -> Iterator[tuple[list[int], np.ndarray]]:
-        """Yields (positions, images) for the wanted ones, in order.
+        """Yields (positions, images), each batch that has a wanted image.
 
-        What cannot be read is noted in `refused`, and the next ones take its
-        place: all batches but the last are full.
+        Batches are cut from all images, so that one's place among the others
+        does not depend on what is wanted: on some processors the last bits
+        of what a network makes of an image do depend on its place. What
+        cannot be read is left out of its batch, and noted in `refused`.
         """
-        held: list[int] = []
-        images = np.zeros(0, np.float32)
-        for start in range(0, len(positions), batch_size):
-            some = list(positions[start : start + batch_size])
-            some, new = self._readable(some)
-            if not some:
-                continue
-            images = np.concatenate([images, new]) if held else new
-            held = held + some
-            if len(held) >= batch_size:
-                yield held[:batch_size], images[:batch_size]
-                held, images = held[batch_size:], images[batch_size:]
-        if held:
-            yield held, images
+        for number in sorted({position // batch_size for position in wanted}):
+            whole = range(len(self.ids))[number * batch_size :][:batch_size]
+            readable, images = self._readable(list(whole))
+            if readable:
+                yield readable, images
 
     def _readable(self, some: list[int]) -> tuple[list[int], np.ndarray]:
         try:

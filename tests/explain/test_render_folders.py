@@ -76,10 +76,7 @@ def test_bad_files_are_told_before_anything_is_rendered(made, tmp_path):
     assert not list((root / "render_images").rglob("*.png"))
 
 
-def test_good_images_are_rendered_among_bad_ones(
-    rendered, tmp_path, monkeypatch
-):
-    """And nothing is compiled for batches of another size."""
+def test_good_images_are_rendered_among_bad_ones(rendered, tmp_path):
     config, whole, _ = rendered
     root = rendering.another(whole, tmp_path)
     rows, _, folder = rendering.tables(config, whole)
@@ -91,16 +88,8 @@ def test_good_images_are_rendered_among_bad_ones(
     for name in ("1.png", "2.png", "7.png"):
         # The header is whole, so it is found when its turn has come.
         (inbox / name).write_bytes((inbox / name).read_bytes()[:-40])
-    explain, sizes = render.Explainer.__call__, []
-
-    def counted(self, ids, targets, images):
-        sizes.append(len(images))
-        return explain(self, ids, targets, images)
-
-    monkeypatch.setattr(render.Explainer, "__call__", counted)
     settings = _with_images(config, inbox)
     result = render.run(settings, root)
-    assert sizes == [config.walk.batch_size, 2]
     assert (result["images"], result["refused"]) == (6, 4)
     actual, frames, place = rendering.tables(settings, root, "render_images")
     of = pseudonyms.existing(root).of
@@ -117,7 +106,6 @@ def test_good_images_are_rendered_among_bad_ones(
         original = folder / rows[number]["original"]
         shutil.copy(original, inbox / f"{number}.png")
     result = render.run(settings, root)
-    assert sizes[2:] == [3]
     assert (result["images"], result["refused"]) == (9, 1)
 
 

@@ -145,8 +145,8 @@ def test_the_limit_counts_good_images(tmp_path):
     assert images.ids == ["b", "d"]
 
 
-def test_damaged_pixels_leave_full_batches(tmp_path):
-    """Their headers are whole; the next images take their places."""
+def test_damaged_pixels_are_left_out(tmp_path):
+    """Their headers are whole."""
     folder = tmp_path / "in"
     expected = [_save(folder / f"{n}.png", n, (40, 40, 3)) for n in range(9)]
     for n in (1, 2, 6):
@@ -155,8 +155,8 @@ def test_damaged_pixels_leave_full_batches(tmp_path):
     config = _config(folder, resolution=64)
     images = sources.open_images(config, tmp_path)
     assert len(images.ids) == 9 and not images.refused
-    batches = list(images.batches(3, [0, 1, 2, 3, 5, 6, 7, 8]))
-    assert [positions for positions, _ in batches] == [[0, 3, 5], [7, 8]]
+    batches = list(images.batches(3, range(9)))
+    assert [positions for positions, _ in batches] == [[0], [3, 4, 5], [7, 8]]
     for positions, read in batches:
         assert read.shape == (len(positions), 64, 64, 3)
         for position, image in zip(positions, read, strict=True):
@@ -164,7 +164,22 @@ def test_damaged_pixels_leave_full_batches(tmp_path):
             assert image.mean() == pytest.approx(mean, abs=0.02)
     assert [file for file, _ in images.refused] == ["1", "2", "6"]
     assert all("cannot be read" in why for _, why in images.refused)
-    assert not list(images.batches(3, [1, 2]))
+    assert not list(images.batches(1, [1, 2]))
+
+
+def test_batches_do_not_depend_on_what_is_wanted():
+    def read(positions):
+        return np.stack([np.full((4, 4, 1), n, np.float32) for n in positions])
+
+    names = [str(n) for n in range(8)]
+    images = sources.Images(names, [""] * 8, read, np.zeros((8, 2), np.int32))
+    for wanted, expected in (
+        (range(8), [[0, 1, 2], [3, 4, 5], [6, 7]]),
+        ([1, 7], [[0, 1, 2], [6, 7]]),
+        ([5, 3], [[3, 4, 5]]),
+        ([], []),
+    ):
+        assert [rows for rows, _ in images.batches(3, wanted)] == expected
 
 
 def _mixed(folder):
@@ -299,7 +314,7 @@ def test_batches_of_damaged_images_alone_are_passed_over():
     images = sources.Images(names, [""] * 9, read, np.zeros((9, 2), np.int32))
     for size, expected in (
         (2, [[0, 1], [4, 5], [6, 7]]),
-        (4, [[0, 1, 4, 5], [6, 7]]),
+        (4, [[0, 1], [4, 5, 6, 7]]),
         (8, [[0, 1, 4, 5, 6, 7]]),
     ):
         images.refused.clear()

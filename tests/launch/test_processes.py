@@ -51,12 +51,13 @@ def trained(tmp_path_factory):
 def test_twenty_steps_are_those_of_one_device(trained, machine):
     """Every metric of every step, and the whole state after the last.
 
-    Sums over 8 images differ in their order, by some 1e-7 of a value. Adam
-    has no momentum here, so such a difference in a gradient g becomes one
-    of about lr * 1e-7 a step in a parameter, but up to lr = 2.5e-3 where
-    |g| is itself rounding. Measured: metrics 2e-6, state 8e-6, of
-    parameters that went up to 5e-2 in 20 steps. A gradient or a metric of
-    one device's images only is off by 1e-2 and more.
+    Sums over 8 images differ in their order, on some processors convolutions
+    by an image's place in a batch, by some 1e-7 of a value. Adam has no
+    momentum here, so such a difference in a gradient g becomes one of about
+    lr * 1e-7 a step in a parameter, but up to lr where |g| is itself
+    rounding, which at the usual rates would grow from step to step.
+    Measured: metrics 4e-7, state 2e-6. A gradient or a metric of one
+    device's images only is off by 1e-2 and more.
     """
     (expected,) = trained[1, 1]
     for found in trained[machine]:

@@ -28,6 +28,8 @@ CHANGES = {
     "augment": "noise",
     "augment_p": 0.5,
     "augment_kimg": 20 * tiny.KIMG,
+    # Adam moves a parameter whose gradient is mere rounding by the whole rate.
+    "learning_rate": 1e-4,
 }
 
 
