@@ -2,7 +2,7 @@
 
 Writes WORKDIR/render/ (WORKDIR/render_images/ for a folder or a list):
 manifest.csv, images.csv, and for each image its original, reconstruction,
-frames, Grad-CAM, strip and animation. Images that are rendered already are
+frames, Grad-CAM, strip and animation. Batches that are rendered already are
 skipped. Files are written by threads while the device works on the next
 batch, and a bounded number of images is in memory at any time.
 """
