@@ -62,15 +62,19 @@ class Images:
         Batches are cut from all images, so that one's place among the others
         does not depend on what is wanted: on some processors the last bits
         of what a network makes of an image do depend on its place. What
-        cannot be read is left out of its batch, and noted in `refused`.
+        cannot be read is left out of its batch; what was wanted of it is
+        noted in `refused`.
         """
-        for number in sorted({position // batch_size for position in wanted}):
+        asked = frozenset(wanted)
+        for number in sorted({position // batch_size for position in asked}):
             whole = range(len(self.ids))[number * batch_size :][:batch_size]
-            readable, images = self._readable(list(whole))
+            readable, images = self._readable(list(whole), asked)
             if readable:
                 yield readable, images
 
-    def _readable(self, some: list[int]) -> tuple[list[int], np.ndarray]:
+    def _readable(
+        self, some: list[int], asked: frozenset[int]
+    ) -> tuple[list[int], np.ndarray]:
         try:
             return some, self.read(some)
         except formats.FormatError:
@@ -80,6 +84,8 @@ class Images:
             try:
                 image = self.read([position])
             except formats.FormatError as error:
+                if position not in asked:
+                    continue
                 told.append(str(error))
                 refusal = Refusal(self.ids[position], error.reason)
                 self.refused.append(refusal)

@@ -323,3 +323,7 @@ def test_batches_of_damaged_images_alone_are_passed_over():
         for rows, pixels in found:
             np.testing.assert_array_equal(pixels[:, 0, 0, 0], rows)
         assert [refusal.file for refusal in images.refused] == ["2", "3", "8"]
+    # What was made before its file was damaged is not refused.
+    images.refused.clear()
+    assert [rows for rows, _ in images.batches(4, [1, 3])] == [[0, 1]]
+    assert [refusal.file for refusal in images.refused] == ["3"]
