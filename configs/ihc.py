@@ -25,6 +25,7 @@ from jaxstyle.config import (
     ClassifierConfig,
     Config,
     DataConfig,
+    DirectionConfig,
     EncoderConfig,
     EvaluationConfig,
     GanConfig,
@@ -73,6 +74,8 @@ def get_config(variant: str = "") -> Config:
         encoder=EncoderConfig(
             space="w_plus", widths=(16, 32, 64, 64), kimg=12, adapt_kimg=12
         ),
+        # Projected codes leave W, each row by its own way (docs/trust.md).
+        direction=DirectionConfig(method="row_means"),
         # From E(x) alone the texture of a tile is not found.
         walk=WalkConfig(project=True),
     )

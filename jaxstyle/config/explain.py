@@ -20,12 +20,13 @@ class DirectionConfig:
     Attributes:
       method: "logistic" regression; "least_squares" (ridge regression on
         f's logit); linear "svm"; "class_means" (logistic regression, walked
-        along the difference of the classes' mean codes); "transport" (read
-        likewise, each code walked to where the optimal transport between
-        the classes' codes takes it); "whitened"
-        (logistic regression where W has unit covariance, with the step that
-        stays likeliest under W); or "mlp" (a hidden layer, and curved walks
-        along its gradient).
+        along the difference of the classes' mean codes); "row_means" (read
+        likewise, each layer's row of a W+ code walked along its own such
+        difference); "transport" (read likewise, each code walked to where
+        the optimal transport between the classes' codes takes it);
+        "whitened" (logistic regression where W has unit covariance, with the
+        step that stays likeliest under W); or "mlp" (a hidden layer, and
+        curved walks along its gradient).
       codes: "encoded_real" (E of the training images) or "sampled" (codes
         of the mapping network, judged by f on their images).
       labels: "predictor_hard" (f's decisions), "predictor_prob" (f's
@@ -48,6 +49,7 @@ class DirectionConfig:
         "least_squares",
         "svm",
         "class_means",
+        "row_means",
         "transport",
         "whitened",
         "mlp",

@@ -14,6 +14,7 @@ _NAMES = {
     "least_squares": "Least squares",
     "svm": "Linear SVM",
     "class_means": "Difference of class means",
+    "row_means": "Difference of class means, row by row",
     "transport": "Optimal transport",
     "whitened": "Whitened logistic regression",
     "mlp": "MLP, curved walks",

@@ -190,7 +190,7 @@ def test_what_is_loaded_is_what_was_fitted(tmp_path, monkeypatch):
         save(path, direction)
 
     monkeypatch.setattr(stage_lib.files, "save", saving)
-    for method in ("whitened", "mlp", "transport"):
+    for method in ("whitened", "mlp", "row_means", "transport"):
         settings = planted.config(method=method)
         _, loaded = _run(tmp_path, monkeypatch, world, settings)
         codes = world.sample_codes(5, 3)

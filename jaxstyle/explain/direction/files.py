@@ -12,12 +12,14 @@ from jaxstyle.explain.direction.curved import Curved
 from jaxstyle.explain.direction.linear import Linear
 from jaxstyle.explain.direction.protocol import Direction
 from jaxstyle.explain.direction.region import Region
+from jaxstyle.explain.direction.rows import ByRows
 from jaxstyle.explain.direction.transport import Transported
 
 _FILE = "direction.npz"
 _REGION = "region_"
 _KINDS: dict[str, Any] = {
     "linear": Linear,
+    "by_rows": ByRows,
     "curved": Curved,
     "transported": Transported,
 }

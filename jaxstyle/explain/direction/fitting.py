@@ -14,6 +14,7 @@ from jaxstyle.explain.direction import (
     methods,
     mlp,
     nuisance,
+    rows,
     transport,
 )
 from jaxstyle.explain.direction.curved import Curved
@@ -57,8 +58,8 @@ def fit(
       material: codes and the rest.
 
     Returns:
-      The direction, and numbers about the fit; of "transport" they are those
-      of the line between the means.
+      The direction, and numbers about the fit; of "row_means" and
+      "transport" they are those of the line between the means in W.
 
     Raises:
       ValueError: if a class is missing, or if nothing is left without the
@@ -68,6 +69,10 @@ def fit(
     if method == "mlp":
         return _curved(config, material), {"stability": {}}
     linear, numbers = _linear(config, method, material, wanted)
+    if method == "row_means":
+        removed = nuisance.basis(material.nuisances)
+        codes = material.fitting.codes
+        return rows.between(linear, codes, wanted, removed), numbers
     if method == "transport":
         return _transported(linear, material, wanted), numbers
     return linear, numbers

@@ -77,12 +77,14 @@ NORMALS: dict[str, Normal] = {
     "least_squares": least_squares,
     "svm": svm,
     "class_means": logistic,
+    "row_means": logistic,
     "transport": logistic,
     "whitened": logistic,
 }
 WAYS: dict[str, Callable[[np.ndarray, Wanted], np.ndarray]] = {
     "class_means": class_means,
-    # From there on see the module `transport`.
+    # From there on see the modules `rows` and `transport`.
+    "row_means": class_means,
     "transport": class_means,
 }
 

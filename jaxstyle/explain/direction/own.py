@@ -66,15 +66,9 @@ class Own:
 
         Every row stays in the region, or gets no farther out than it is.
         """
-        rows, reach = self.ways.shape[1], np.abs(self.ends)
-        low, high = -reach, reach
-        for row in range(rows):
-            moves = np.linalg.norm(self.ways[:, row], axis=-1) > 0
-            points, ways = codes[moves, row], self.ways[moves, row]
-            nearest, farthest = self.region.line_range(points, ways)
-            low[moves] = np.maximum(low[moves], nearest)
-            high[moves] = np.minimum(high[moves], farthest)
-        return low, high
+        reach = np.abs(self.ends)
+        nearest, farthest = self.region.rows_range(codes, self.ways)
+        return np.maximum(-reach, nearest), np.minimum(reach, farthest)
 
 
 def _or_one(ends: np.ndarray) -> np.ndarray:

@@ -69,6 +69,36 @@ class Region:
         reach = np.sqrt(along**2 + room)
         return -along - reach, -along + reach
 
+    def rows_range(
+        self, codes: np.ndarray, ways: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The lowest and highest trusted lambda of lines through W+.
+
+        As `line_range` has it, for every row at once; one that does not move
+        sets no limit.
+
+        Args:
+          codes: [N, 1 or L, w_dim].
+          ways: [1 or N, 1 or L, w_dim].
+
+        Returns:
+          [N] <= 0 and [N] >= 0; infinite for a code of which no row moves.
+        """
+        shape = np.broadcast_shapes(codes.shape, ways.shape)
+        codes, ways = (
+            np.broadcast_to(codes, shape),
+            np.broadcast_to(ways, shape),
+        )
+        low, high = np.full(len(codes), -np.inf), np.full(len(codes), np.inf)
+        for row in range(shape[1]):
+            moves = np.any(ways[:, row] != 0, axis=-1)
+            nearest, farthest = self.line_range(
+                codes[moves, row], ways[moves, row]
+            )
+            low[moves] = np.maximum(low[moves], nearest)
+            high[moves] = np.minimum(high[moves], farthest)
+        return low, high
+
 
 def fit(sampled: np.ndarray, unseen: np.ndarray, percentile: float) -> Region:
     """The region that holds a share of W.
