@@ -84,13 +84,9 @@ class Region:
         Returns:
           [N] <= 0 and [N] >= 0; infinite for a code of which no row moves.
         """
-        shape = np.broadcast_shapes(codes.shape, ways.shape)
-        codes, ways = (
-            np.broadcast_to(codes, shape),
-            np.broadcast_to(ways, shape),
-        )
+        codes, ways = np.broadcast_arrays(codes, ways)
         low, high = np.full(len(codes), -np.inf), np.full(len(codes), np.inf)
-        for row in range(shape[1]):
+        for row in range(codes.shape[1]):
             moves = np.any(ways[:, row] != 0, axis=-1)
             nearest, farthest = self.line_range(
                 codes[moves, row], ways[moves, row]
