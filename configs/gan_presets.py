@@ -3,7 +3,8 @@
 `auto` follows the rules of Karras et al. 2020 (arXiv:2006.06676, appendix
 C), which fit most data: the batch grows with the devices and shrinks with
 the resolution, R1 follows resolution and batch, and the channels are
-doubled from 512 px on. `paper256` is that paper's own setting for 256 px.
+doubled from 512 px on. `paper256` is that paper's own setting for 256 px,
+but that here the moving average of G ramps up, as in `auto`.
 """
 
 from jaxstyle.config import GanConfig
@@ -20,8 +21,9 @@ def auto(resolution: int, devices: int = 1, **changes: object) -> GanConfig:
     """
     batch = max(min(devices * min(4096 // resolution, 32), 64), devices)
     group = min(batch // devices, 4)
-    # Half a share must still hold a whole group (path length, half batch).
-    batch = max(batch, 2 * group * devices)
+    # Half a device's share must hold whole groups (path length, half batch).
+    shares = 2 * group * devices
+    batch = -(-batch // shares) * shares
     settings = {
         "mapping_layers": 2,
         "channel_base": 32768 if resolution >= 512 else 16384,

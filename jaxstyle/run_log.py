@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from jaxstyle import parallel, workdir
 
 PROGRESS_SECONDS = 10.0
@@ -84,6 +86,7 @@ class RunLog:
 
     def __init__(self, path: Path, from_step: int) -> None:
         self._path = path
+        self._unread: list[tuple[int, Mapping[str, Any]]] = []
         self.last: dict[str, Any] = parallel.on_main(
             lambda: _cut(path, from_step)
         )
@@ -93,26 +96,46 @@ class RunLog:
             else None
         )
 
+    def saw(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """Takes a step's metrics for the next `check`, without waiting."""
+        self._unread.append((step, metrics))
+
+    def check(self) -> None:
+        """Waits for all that `saw` was given.
+
+        Raises:
+          NonFiniteError: naming the first step with a value that is not.
+        """
+        unread, self._unread = self._unread, []
+        for step, metrics in jax.device_get(unread):
+            self._require_finite(step, metrics)
+
     def write(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """Appends one line.
+        """Appends one line, if all that `saw` was given is finite, too.
 
         Raises:
           NonFiniteError: if a value is not finite.
+          WorkdirError: naming the file, if the disk is full.
         """
+        self.check()
         values = {key: float(value) for key, value in metrics.items()}
-        for key, value in values.items():
+        self._require_finite(step, values)
+        if not parallel.is_main():
+            return
+        line = json.dumps({"step": step, **values}) + "\n"
+        with workdir.full_disk_told(self._path), self._path.open("a") as file:
+            file.write(line)
+        if self._board is not None:
+            for key, value in values.items():
+                self._board.add_scalar(key, value, step)
+
+    def _require_finite(self, step: int, metrics: Mapping[str, Any]) -> None:
+        for key, value in metrics.items():
             if not math.isfinite(value):
                 raise NonFiniteError(
                     f"{key} is {value} at step {step} ({self._path}); lower "
                     "the learning rate, or resume from the last checkpoint"
                 )
-        if not parallel.is_main():
-            return
-        with self._path.open("a") as file:
-            file.write(json.dumps({"step": step, **values}) + "\n")
-        if self._board is not None:
-            for key, value in values.items():
-                self._board.add_scalar(key, value, step)
 
 
 def _cut(path: Path, from_step: int) -> dict[str, Any]:

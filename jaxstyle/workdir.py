@@ -10,6 +10,7 @@ go on when it has.
 
 import contextlib
 import dataclasses
+import errno
 import json
 import logging
 import os
@@ -268,8 +269,28 @@ def result(
 def replacing(path: Path) -> Iterator[Path]:
     """Where to write: a reader sees the old file or the whole new one."""
     draft = path.with_name(path.name + ".draft")
-    yield draft
-    os.replace(draft, path)
+    with full_disk_told(path):
+        yield draft
+        os.replace(draft, path)
+
+
+@contextlib.contextmanager
+def full_disk_told(path: Path) -> Iterator[None]:
+    """A full disk's bare OSError becomes one that names file and mend.
+
+    Raises:
+      WorkdirError: where there was no room to write `path`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise WorkdirError(
+            f"{path} could not be written: {error.strerror}; delete something "
+            "on that disk, or raise the quota. What was saved before is left "
+            "as it is, and the same command goes on from there"
+        ) from error
 
 
 def write_json(path: Path, values: Any) -> None:

@@ -1,18 +1,16 @@
-"""Strict JAX: two CPU devices, no implicit promotion, warnings are errors.
-
-Compiling is most of what these tests do, so LLVM is told not to optimise.
-"""
+"""Strict JAX: two CPU devices, no implicit promotion, warnings are errors."""
 
 import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests import quick
+
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "")
-    + " --xla_force_host_platform_device_count=2"
-    + " --xla_backend_optimization_level=0"
-    + " --xla_llvm_disable_expensive_passes=true"
+    + " --xla_force_host_platform_device_count=2 "
+    + quick.XLA_FLAGS
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 

@@ -112,6 +112,7 @@ WRONG = [
     ("gan", GanConfig, {"bfloat16_resolutions": -1}),
     ("gan", GanConfig, {"classes": -1}),
     ("gan", GanConfig, {"freeze_d": -1}),
+    ("gan", GanConfig, {"freeze_d": 1}),
     ("gan", GanConfig, {"r1_gamma": -0.5}),
     ("gan", GanConfig, {"augment": "all"}),
     ("gan", GanConfig, {"augment_allow": ("x_flip", "swirl")}),

@@ -86,6 +86,8 @@ def test_images_with_laterality_are_never_mirrored(name):
     [
         (32, 1, 32, 4, 16384),
         (64, 1, 32, 4, 16384),
+        (64, 3, 72, 4, 16384),
+        (64, 6, 96, 4, 16384),
         (128, 1, 32, 4, 16384),
         (256, 1, 16, 4, 16384),
         (256, 4, 64, 4, 16384),
@@ -98,8 +100,8 @@ def test_images_with_laterality_are_never_mirrored(name):
 def test_the_automatic_sizes(resolution, devices, batch, group, base):
     """The rules of the paper's appendix, as numbers worked out by hand.
 
-    Where the paper's batch would leave half a group a device for the path
-    length step (1024 px: 4 images), it is doubled.
+    Where the paper's batch would leave a device less than whole groups for
+    the path length step (1024 px: 4 images; 3 devices), it is larger.
     """
     gan = gan_presets.auto(resolution, devices)
     assert (gan.batch_size, gan.mbstd_group) == (batch, group)

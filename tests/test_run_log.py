@@ -2,10 +2,13 @@
 
 import json
 import logging
+import math
+from pathlib import Path
 
+import jax.numpy as jnp
 import pytest
 
-from jaxstyle import run_log
+from jaxstyle import run_log, workdir
 from tests import fake_processes
 
 
@@ -73,6 +76,33 @@ def test_a_value_that_is_not_finite_is_refused(path, value):
     ):
         log.write(2, {"loss": 1.0, "loss_d": float(value)})
     assert _steps(path) == [1]
+
+
+def test_the_step_of_a_bad_value_is_named_though_it_is_not_written(path):
+    """Lines are for every so many steps; each step is looked at."""
+    log = run_log.RunLog(path, 0)
+    for step, loss in enumerate([1.0, 2.0, math.inf, math.nan, 5.0], 1):
+        log.saw(step, {"loss_d": jnp.float32(loss), "loss_g": 0.5})
+    with pytest.raises(run_log.NonFiniteError, match="loss_d is inf at step 3"):
+        log.write(6, {"loss_d": 6.0})
+    assert _steps(path) == []
+    # What was told once is not told again.
+    log.saw(7, {"loss_d": jnp.float32(7)})
+    log.check()
+    log.write(8, {"loss_d": 8.0})
+    assert _steps(path) == [8]
+
+
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="no /dev/full to be a full disk"
+)
+def test_a_full_disk_is_told(path):
+    log = run_log.RunLog(path, 0)
+    path.unlink()
+    path.symlink_to("/dev/full")
+    message = rf"{path} could not be written: No space left .* delete something"
+    with pytest.raises(workdir.WorkdirError, match=message):
+        log.write(1, {"loss": 1.0})
 
 
 def test_of_several_processes_the_first_one_writes(path, monkeypatch):

@@ -101,6 +101,28 @@ def require_room(folder: Path, tree: Any, left: str) -> None:
         )
 
 
+def require_finite(step: int, tree: Any, left: str) -> None:
+    """Refuses to save a tree of NumPy arrays that nothing can go on from.
+
+    A step's losses are those before its update, so they may still be finite
+    where the update was not.
+
+    Args:
+      step: after which it is to be saved.
+      tree: what would be written.
+      left: what there is already, for the message.
+
+    Raises:
+      CheckpointError: naming the step and the array.
+    """
+    for path, leaf in jax.tree.leaves_with_path(tree):
+        if not np.all(np.isfinite(leaf)):
+            raise CheckpointError(
+                f"{jax.tree_util.keystr(path)} is not finite after step "
+                f"{step}, which is not saved; lower the learning rate; {left}"
+            )
+
+
 def failure(folder: Path, error: Exception, left: str) -> CheckpointError:
     """What to raise for an error of Orbax's while writing."""
     return CheckpointError(

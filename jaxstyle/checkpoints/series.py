@@ -59,8 +59,9 @@ class Checkpoints:
         """Starts to save; returns as soon as the arrays are copied.
 
         Raises:
-          CheckpointError: if the disk has no room, or if the save before
-            this one failed. Earlier checkpoints are left as they are.
+          CheckpointError: if the disk has no room, if a number in `state` is
+            NaN or infinite, or if the save before this one failed. Earlier
+            checkpoints are left as they are.
           ValueError: if a later step is there already.
         """
         position = iterator.get_state()
@@ -120,6 +121,7 @@ class Checkpoints:
         if self._manager.latest_step() == step:
             return
         tree = jax.device_get(state)
+        folder_lib.require_finite(step, tree, self._left())
         folder_lib.require_room(self._directory, tree, self._left())
         items = folder_lib.items(tree, position)
         try:

@@ -105,7 +105,8 @@ def nothing_yet(params: Any) -> Best:
     return Best(
         params=jax.tree.map(jnp.copy, params),
         auc=jnp.full((), -1, jnp.float32),
-        loss=jnp.full((), jnp.inf, jnp.float32),
+        # Above any, but finite, as all that is saved.
+        loss=jnp.full((), jnp.finfo(jnp.float32).max, jnp.float32),
         epoch=jnp.zeros((), jnp.int32),
         waited=jnp.zeros((), jnp.int32),
     )

@@ -190,6 +190,12 @@ class GanConfig:
             self.r1_gamma,
             "use 0 or more, or None for the heuristic",
         )
+        require(
+            not self.freeze_d or bool(self.transfer),
+            "gan.freeze_d",
+            self.freeze_d,
+            "give gan.transfer, too: only a trained D is worth freezing",
+        )
         self._check_augmentation()
 
     def _check_augmentation(self) -> None:

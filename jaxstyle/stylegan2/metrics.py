@@ -1,5 +1,6 @@
 """Generated images measured during training, and the best kept."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,26 @@ def measurer(
         }
 
     return measure
+
+
+def best(
+    config: Config, stage: workdir.Stage, look_again: Callable[[], Any]
+) -> dict[str, Any]:
+    """What `keep_best` saved last.
+
+    Where that is damaged or gone, `look_again` measures and keeps the state
+    at hand instead: the best is lost, and the training is not.
+    """
+    try:
+        return exports.load_from(config, stage.best)
+    except (checkpoints.DamagedError, FileNotFoundError) as error:
+        logging.warning(
+            "the best generator is lost: %s. The last one takes its place",
+            error,
+        )
+    parallel.on_main(lambda: stage.best_numbers.unlink(missing_ok=True))
+    look_again()
+    return exports.load_from(config, stage.best)
 
 
 def keep_best(

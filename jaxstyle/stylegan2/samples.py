@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from PIL import Image
 
-from jaxstyle import parallel, rng
+from jaxstyle import parallel, rng, workdir
 from jaxstyle.config import Config
 from jaxstyle.stylegan2 import networks
 from jaxstyle.stylegan2.state import GanState
@@ -44,9 +44,15 @@ def drawer(config: Config) -> Callable[[GanState], Image.Image]:
 
 
 def save(picture: Image.Image, folder: Path, images: int) -> None:
-    """Saves a grid under the number of images seen."""
-    folder.mkdir(exist_ok=True)
-    picture.save(folder / f"kimg_{images / 1000:09.3f}.png")
+    """Saves a grid under the number of images seen.
+
+    Raises:
+      WorkdirError: naming the file, if the disk is full.
+    """
+    file = folder / f"kimg_{images / 1000:09.3f}.png"
+    with workdir.full_disk_told(file):
+        folder.mkdir(exist_ok=True)
+        picture.save(file)
 
 
 def grid(images: np.ndarray, columns: int) -> Image.Image:

@@ -31,6 +31,8 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     Raises:
       ConfigError: if a label of the images is none of the classes.
       run_log.NonFiniteError: if a loss stops being a number.
+      checkpoints.CheckpointError: if a weight does, or a disk is full.
+      workdir.WorkdirError: if a disk is full at another file.
       stopping.Stopped: after a signal to stop, when all is saved.
     """
     started = time.monotonic()
@@ -53,7 +55,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     state = saver.restore_latest(state_lib.create(config), batches)
     first = int(state.step)
     if gan.transfer and first == 0:
-        state = transfer.started_from(gan.transfer, state)
+        state = transfer.started_from(config, state)
     state = parallel.replicated(state)
 
     # --- the compiled steps
@@ -79,22 +81,25 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         for step in range(first, total):
             drawn = next(batches)
             batch = parallel.shard({k: drawn[k] for k in ("image", "label")})
+            seen: dict[str, Any] = {}
             if step % gan.d_reg_interval == 0:
                 state, values = r1(state, batch)
-                newest |= values
+                seen |= values
             if step % gan.g_reg_interval == 0:
                 state, values = path(state, batch)
-                newest |= values
+                seen |= values
             state, values = main(state, batch)
-            newest |= values
+            newest |= seen | values
 
             done = step + 1
+            log.saw(done, seen | values)
             ended, stopped = done == total, signals.requested(done)
             saving = done % checkpoint_steps == 0 or ended or stopped
             measured = {}
             if look and (done % metrics_steps == 0 or ended):
+                log.check()
                 measured = look(state, done)
-            # Each checkpoint has its line: what is saved was finite, and a
+            # Each checkpoint has its line: what led to it was finite, and a
             # resumed run tells the same values.
             if done % _LOG_STEPS == 0 or saving or measured:
                 values = {key: float(value) for key, value in newest.items()}
@@ -120,7 +125,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     }
     final = exports.exported(state)
     if look:
-        final = exports.load_from(config, stage.best)
+        final = metrics.best(config, stage, lambda: look(state, total))
         result["best"] = workdir.read_json(stage.best_numbers)
         logging.info("gan: kept the best, of step %d", result["best"]["step"])
     checkpoints.save_tree(stage.exported, final)

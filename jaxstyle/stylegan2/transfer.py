@@ -9,22 +9,24 @@ import jax
 
 from jaxstyle import config as config_lib
 from jaxstyle import workdir
-from jaxstyle.stylegan2 import exports
+from jaxstyle.stylegan2 import exports, networks
 from jaxstyle.stylegan2.state import GanState
 
 
-def started_from(root: str | Path, state: GanState) -> GanState:
-    """A fresh state with G and D of the finished run in `root`.
+def started_from(config: config_lib.Config, state: GanState) -> GanState:
+    """A fresh state with G and D of the finished run `config.gan.transfer`.
 
     Layers carry their resolution in their names, so those of the same name
     and shape are taken over and the others stay as they are. G and its
     average both start from the average.
 
     Raises:
-      WorkdirError: naming the folder, if no training was finished there, or
-        if none of its layers fits.
+      WorkdirError: naming the folder, if no training was finished there, if
+        none of its layers fits, or if one that freeze-D keeps does not.
     """
+    root = config.gan.transfer
     found = exports.load(_recorded(root), root)
+    _check_frozen(config, state.d_params, found["d_params"])
     d_params = _grafted("D", state.d_params, found["d_params"], root)
     g_ema = _grafted("G", state.g_ema, found["g_ema"], root)
     same_w = found["w_avg"].shape == state.w_avg.shape
@@ -37,18 +39,42 @@ def started_from(root: str | Path, state: GanState) -> GanState:
     )
 
 
-def _recorded(root: str | Path) -> config_lib.Config:
-    """The config of the run in `root`, as far as its GAN goes."""
+def _recorded(root: str) -> config_lib.Config:
+    """The config of the run in `root`, as far as its networks go."""
     folder = Path(root).absolute() / "gan"
     if not (folder / "complete.json").exists():
         raise workdir.WorkdirError(
-            f"gan.transfer = {str(root)!r}: no finished training lies in "
+            f"gan.transfer = {root!r}: no finished training lies in "
             f"{folder}; give the workdir of one"
         )
-    return config_lib.from_dict(workdir.read_json(folder / "config.json"))
+    recorded = workdir.read_json(folder / "config.json")
+    # What its images were of, and so what could be asked of them, is not
+    # recorded whole, and makes no difference to the networks.
+    images = {key: recorded["data"][key] for key in ("resolution", "channels")}
+    return config_lib.from_dict({"data": images, "gan": recorded["gan"]})
 
 
-def _grafted(name: str, tree: Any, other: Any, root: str | Path) -> Any:
+def _check_frozen(config: config_lib.Config, own: Any, donor: Any) -> None:
+    """Refuses to keep layers that nothing has trained."""
+    shapes = [
+        {
+            name: jax.tree.map(lambda leaf: leaf.shape, layer)
+            for name, layer in tree["params"].items()
+        }
+        for tree in (own, donor)
+    ]
+    for name in networks.frozen_layers(config):
+        if shapes[0][name] != shapes[1].get(name):
+            raise workdir.WorkdirError(
+                f"gan.freeze_d = {config.gan.freeze_d}: layer {name} of D "
+                f"would be frozen untrained, for the one in gan.transfer = "
+                f"{config.gan.transfer!r} has another shape or is missing; "
+                "start from a run of this resolution and these channels, or "
+                "use gan.freeze_d = 0"
+            )
+
+
+def _grafted(name: str, tree: Any, other: Any, root: str) -> Any:
     donors = dict(jax.tree.leaves_with_path(other))
     leaves, structure = jax.tree.flatten_with_path(tree)
     fits = [
@@ -61,7 +87,7 @@ def _grafted(name: str, tree: Any, other: Any, root: str | Path) -> Any:
         for fit, (_, leaf) in zip(fits, leaves, strict=True)
     ):
         raise workdir.WorkdirError(
-            f"gan.transfer = {str(root)!r}: none of the layers of its {name} "
+            f"gan.transfer = {root!r}: none of the layers of its {name} "
             "has the shape of one here; use the same channel_base, "
             "channel_max and w_dim"
         )

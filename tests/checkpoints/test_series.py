@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxstyle import parallel
+from jaxstyle import checkpoints, parallel
 from tests.checkpoints import on_disk
 
 
@@ -68,6 +68,21 @@ def test_another_model_is_refused_and_nothing_is_moved(
     with pytest.raises(ValueError, match=named):
         saver.restore_latest(like, on_disk.batches())
     assert os.listdir(tmp_path) == ["checkpoints"]
+    assert on_disk.names(tmp_path) == ["1"]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_state_that_is_not_finite_is_not_saved(saver, tmp_path, bad):
+    """Nothing could go on from it, and it would push out one that could."""
+    saver.save(1, on_disk.state(1), on_disk.batches())
+    state = on_disk.state(2)
+    state["opt"][1][0] = jnp.asarray([0, bad], jnp.float32)
+    message = (
+        r"\['opt'\]\[1\]\[0\] is not finite after step 2, which is not saved; "
+        r".* last whole checkpoint in .* is that of step 1,"
+    )
+    with pytest.raises(checkpoints.CheckpointError, match=message):
+        saver.save(2, state, on_disk.batches())
     assert on_disk.names(tmp_path) == ["1"]
 
 

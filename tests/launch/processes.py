@@ -8,6 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests import quick
+
 REPOSITORY = Path(__file__).parents[2]
 # How long the others may take to end by themselves once one has failed.
 GRACE_SECONDS = 60.0
@@ -17,9 +19,8 @@ def environment(devices: int) -> dict[str, str]:
     """For children with so many CPU devices, which compile quickly."""
     return os.environ | {
         "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"
-        " --xla_backend_optimization_level=0"
-        " --xla_llvm_disable_expensive_passes=true",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} "
+        + quick.XLA_FLAGS,
     }
 
 

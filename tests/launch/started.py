@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests import quick
+
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = "configs/ihc.py:tiny"
 LAUNCHERS = {
@@ -22,11 +24,9 @@ LAUNCHERS = {
 
 def launch(name: str, root: Path, *flags: str) -> tuple[int, str, float]:
     """Runs `python -m launch.<name>`; (exit status, output, seconds)."""
-    # Hardly optimised programs compile in half the time.
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_backend_optimization_level=0"
-        " --xla_llvm_disable_expensive_passes=true",
+        "XLA_FLAGS": quick.XLA_FLAGS,
     }
     command = [sys.executable, "-m", f"launch.{name}", f"--workdir={root}"]
     started = time.monotonic()

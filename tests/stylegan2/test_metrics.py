@@ -1,15 +1,18 @@
 """Generated images measured on the way, and the best generator kept."""
 
+import shutil
+
 import jax
 import numpy as np
 import pytest
 
-from jaxstyle import run_log, stopping, workdir
+from jaxstyle import checkpoints, run_log, stopping, workdir
 from jaxstyle.data import pipeline
 from jaxstyle.evaluation import distribution, features
 from jaxstyle.stylegan2 import exports, metrics, networks, train
 from jaxstyle.stylegan2 import state as state_lib
 from tests import tiny
+from tests.checkpoints import on_disk
 
 NUMBERS = ("fid", "kid", "precision", "recall", "nearest_train_distance")
 
@@ -94,6 +97,32 @@ def test_a_training_tells_its_numbers_and_exports_the_best(trained):
     kept = exports.load_from(config, stage.best)
     for a, b in zip(jax.tree.leaves(final), jax.tree.leaves(kept), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("damage", ["altered", "gone"])
+def test_a_lost_best_is_replaced_by_the_last(trained, prepared, damage, caplog):
+    config, root, _ = trained
+    other = tiny.another(prepared[1], damage)
+    shutil.copytree(root / "gan", other / "gan")
+    stage = workdir.stage(config, other, "gan")
+    if damage == "gone":
+        shutil.rmtree(stage.best)
+    else:
+        files = [path for path in stage.best.rglob("*") if path.is_file()]
+        on_disk.half(max(files, key=lambda path: path.stat().st_size))
+    result = train.run(config, other)
+    assert "the best generator is lost" in caplog.text
+    assert str(stage.best) in caplog.text
+    assert result["best"]["step"] == result["steps"] == 8
+    line = run_log.read_metrics(stage.metrics)[-1]
+    assert result["best"][metrics.CHOICE] == line[metrics.CHOICE]
+    saver = checkpoints.Checkpoints(stage.checkpoints, 2)
+    like = state_lib.create(config)
+    last = saver.restore_latest(like, on_disk.batches())
+    saver.close()
+    np.testing.assert_array_equal(
+        exports.load(config, other)["w_avg"], last.w_avg
+    )
 
 
 def test_a_stopped_measured_training_is_an_uninterrupted_one(

@@ -286,31 +286,31 @@ def test_the_main_step_adapts_p_to_the_mean_over_devices():
 def test_d_sees_augmented_images_only(name, monkeypatch):
     """With p = 1, and every image replaced, nothing else reaches D."""
     config = tiny.config(augment="blit", augment_p=1.0)
-    state, seen = state_lib.create(config), []
+    state, asked, drawn = state_lib.create(config), [], []
 
     def grey(images, key, ids, p, operations):
-        seen.append((operations, key, p))
+        asked.append(operations)
+        jax.debug.callback(lambda key, p: drawn.append((key, p)), key, p)
         return images * 0 + 0.5
 
     monkeypatch.setattr(augment, "augment", grey)
-    step = MAKERS[name](config)
+    step = jax.jit(MAKERS[name](config))
     a, b = (step(state, tiny.batch(8, number))[1] for number in (1, 2))
     metric = {"r1": "r1", "main": "loss_d"}[name]
     assert float(a[metric]) == float(b[metric])
+    assert set(asked) == {config.gan.augmentations(3)}
+    jax.effects_barrier()
     # Each kind of image has draws of its own.
-    keys = {tuple(np.asarray(key).tolist()) for _, key, _ in seen[:2]}
+    keys = {tuple(np.asarray(key).tolist()) for key, _ in drawn}
     assert len(keys) == {"r1": 1, "main": 2}[name]
-    assert {operations for operations, _, _ in seen} == {
-        config.gan.augmentations(3)
-    }
-    assert all(float(p) == 1 for _, _, p in seen)
+    assert all(float(p) == 1 for _, p in drawn)
 
 
 # --- freeze-D
 
 
 def test_frozen_layers_stay_and_the_others_learn():
-    config = tiny.config(data={"resolution": 16}, freeze_d=1)
+    config = tiny.config(data={"resolution": 16}, transfer="run", freeze_d=1)
     frozen = networks.frozen_layers(config)
     assert frozen == ("from_rgb", "skip_16", "conv_16_0", "conv_16_1")
     state = state_lib.create(config)
@@ -337,5 +337,5 @@ def test_frozen_layers_stay_and_the_others_learn():
 def test_nothing_is_frozen_by_itself():
     assert networks.frozen_layers(tiny.config()) == ()
     # More blocks than there are: all of them, never the last layers.
-    every = networks.frozen_layers(tiny.config(freeze_d=9))
+    every = networks.frozen_layers(tiny.config(transfer="run", freeze_d=9))
     assert every == ("from_rgb", "skip_8", "conv_8_0", "conv_8_1")

@@ -15,12 +15,21 @@ import pytest
 from PIL import Image
 
 from jaxstyle import checkpoints, run_log, stopping, workdir
+from jaxstyle.config import ConfigError
 from jaxstyle.optimisation import steps_for
 from jaxstyle.stylegan2 import exports, train
 from jaxstyle.stylegan2 import state as state_lib
 from tests import compilations, tiny
 
 STEPS = 8
+# What a resume could lose: labels, and p on its way up between checkpoints.
+OPTIONS = {
+    "classes": 2,
+    "augment": "blit",
+    "augment_target": -0.9,
+    "augment_interval": 5,
+    "augment_kimg": 25 * tiny.KIMG,
+}
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -102,7 +111,7 @@ def _assert_same_runs(config, root, other):
 def whole(tmp_path_factory):
     """An uninterrupted run: config, root, result, batches, compilations."""
     root = tmp_path_factory.mktemp("gan") / "whole"
-    config = tiny.prepared(root)
+    config = tiny.prepared(root, **OPTIONS)
     with pytest.MonkeyPatch.context() as patch:
         seen = _recording(patch)
         with compilations.counted() as compiled:
@@ -118,7 +127,7 @@ def test_the_result_and_the_files(whole):
         "steps": STEPS,
         "kimg": STEPS * 8 / 1000,
         "path_length": float(state.pl_mean),
-        "augment_p": 0.0,
+        "augment_p": pytest.approx(5 / 25),
         "parameters_g": sum(leaf.size for leaf in leaves),
         "parameters_d": sum(
             leaf.size for leaf in jax.tree.leaves(state.d_params)
@@ -174,7 +183,7 @@ def test_an_extended_training_is_an_uninterrupted_one(whole, monkeypatch):
     config, root, result, batches, _ = whole
     other = tiny.another(root, "extended")
     seen = _recording(monkeypatch)
-    half = tiny.prepared(other, kimg=4 * tiny.KIMG)
+    half = tiny.prepared(other, **OPTIONS, kimg=4 * tiny.KIMG)
     assert train.run(half, other)["steps"] == 4
     assert workdir.is_complete(half, other, "gan")
     assert not workdir.is_complete(config, other, "gan")
@@ -243,12 +252,9 @@ def _launch(config, root, kimg=8 * tiny.KIMG):
     file.write_text(
         "from tests import tiny\n\n\ndef get_config():\n"
         f"    return tiny.config(data={{'source': 'npz', "
-        f"'path': {config.data.path!r}}}, kimg={kimg})\n"
+        f"'path': {config.data.path!r}}}, **{OPTIONS | {'kimg': kimg}})\n"
     )
-    environment = os.environ | {
-        "PYTHONPATH": str(REPOSITORY),
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    }
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     with root.with_suffix(".log").open("w") as output:
         return subprocess.Popen(
             [
@@ -319,23 +325,42 @@ def test_a_training_killed_in_a_checkpoint_goes_on_as_if_nothing_were(
 
 
 def test_a_training_killed_at_random_points_goes_on_as_if_nothing_were(whole):
-    """Killed three times, somewhere between its start and its end."""
+    """Killed three times between its start and its end, once with a save."""
     config, root, result, _, _ = whole
     other = tiny.another(root, "killed_at_random")
     seed = random.SystemRandom().randrange(10**6)
     draw = random.Random(seed)
     stage = workdir.stage(config, other, "gan")
-    for _ in range(3):
+    ended = []
+    for attempt in range(3):
         process = _launch(config, other)
         # Compiling is most of its time; the moments after it count.
         saved = len(_files(stage.path)) if stage.path.exists() else 0
         more = draw.randrange(1, 40)
-        _wait(process, lambda n=saved + more: len(_files(stage.path)) >= n)
+
+        def reached(files=saved + more, first=attempt == 0):
+            return len(_files(stage.path)) >= files and (
+                not first or _saved(stage)
+            )
+
+        _wait(process, reached)
         time.sleep(draw.random() * 0.05)
         process.kill()
-        process.wait()
+        ended.append(process.wait())
+        if attempt == 0:
+            log = other.with_suffix(".log").read_text()
+            assert ended == [-signal.SIGKILL] and _saved(stage), log
+    # It may win a later race.
+    assert set(ended) <= {0, -signal.SIGKILL}, f"seed {seed}: {ended}"
     assert train.run(config, other) == result, f"seed {seed}"
     _assert_same_runs(config, root, other)
+
+
+def _saved(stage):
+    """The steps of its whole checkpoints."""
+    if not stage.checkpoints.exists():
+        return []
+    return [name for name in os.listdir(stage.checkpoints) if name.isdigit()]
 
 
 def _files(folder):
@@ -343,27 +368,92 @@ def _files(folder):
     return [name for _, _, names in os.walk(folder) for name in names]
 
 
+# --- from another run
+
+
+def test_a_transferred_training_goes_on_as_if_nothing_were(whole, monkeypatch):
+    """D's frozen layers stay the donor's; only the first start takes them."""
+    _, root, _, _, _ = whole
+    options = {"transfer": str(root), "freeze_d": 1, "kimg": 4 * tiny.KIMG}
+    runs = [tiny.another(root, name) for name in ("taken", "taken_stopped")]
+    config = tiny.prepared(runs[0], **OPTIONS | options)
+    train.run(config, runs[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            stopping.StopSignals, "requested", lambda self, step: step == 3
+        )
+        with pytest.raises(stopping.Stopped):
+            train.run(config, runs[1])
+    with monkeypatch.context() as patch:
+        patch.setattr(train.transfer, "started_from", None)
+        train.run(config, runs[1])
+    whole_run, stopped = (exports.load(config, run) for run in runs)
+    _assert_same(whole_run, stopped)
+    donor = exports.load(whole[0], root)
+    layers, theirs = (tree["d_params"]["params"] for tree in (whole_run, donor))
+    _assert_same(layers["conv_8_0"], theirs["conv_8_0"])
+    assert not np.array_equal(
+        layers["last"]["kernel"], theirs["last"]["kernel"]
+    )
+
+
 # --- refused
 
 
-def test_a_loss_that_is_no_number_stops_before_it_is_saved(whole, monkeypatch):
-    config, root, _, _, _ = whole
-    other = tiny.another(root, "diverged")
+def _poisoned(stage):
+    """At step 3, of which neither a line nor a checkpoint is due."""
 
     def poison(number, batch):
-        image = np.full_like(batch["image"], np.nan if number == 3 else 0.5)
+        image = np.full_like(batch["image"], np.nan if number == 2 else 0.5)
         return batch | {"image": image}
 
-    _recording(monkeypatch, poison)
-    with pytest.raises(run_log.NonFiniteError, match=r"is nan at step 4 "):
+    del stage
+    return poison
+
+
+def _full(stage):
+    """There is no room for the metrics' line of step 4."""
+
+    def fill(number, batch):
+        if number == 3:
+            stage.metrics.rename(stage.metrics.with_suffix(".before"))
+            stage.metrics.symlink_to("/dev/full")
+        return batch
+
+    return fill
+
+
+@pytest.mark.parametrize(
+    ("hindrance", "error", "message"),
+    [
+        (_poisoned, run_log.NonFiniteError, "is nan at step 3 "),
+        (_full, workdir.WorkdirError, r"metrics\.jsonl could not be written"),
+    ],
+)
+def test_a_failing_training_leaves_its_last_checkpoint(
+    whole, monkeypatch, hindrance, error, message
+):
+    config, root, _, _, _ = whole
+    other = tiny.another(root, hindrance.__name__)
+    stage = workdir.stage(config, other, "gan")
+    _recording(monkeypatch, hindrance(stage))
+    with pytest.raises(error, match=message):
         train.run(config, other)
     # The save that was under way at that time is whole.
-    stage = workdir.stage(config, other, "gan")
     assert [path.name for path in stage.checkpoints.iterdir()] == ["2"]
     assert int(_checkpoint(config, other)[0].step) == 2
     assert not workdir.is_complete(config, other, "gan")
-    lines = run_log.read_metrics(stage.metrics)
-    assert [line["step"] for line in lines] == [2]
+    before = stage.metrics.with_suffix(".before")
+    written = before if before.exists() else stage.metrics
+    assert [line["step"] for line in run_log.read_metrics(written)] == [2]
+
+
+def test_labels_beyond_the_classes_are_refused(whole):
+    _, root, _, _, _ = whole
+    other = tiny.another(root, "labels")
+    config = tiny.prepared(other, classes=1)
+    with pytest.raises(ConfigError, match=r"gan\.classes = 1: .*use 2 classes"):
+        train.run(config, other)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,15 @@ import numpy as np
 import pytest
 
 from jaxstyle import checkpoints, workdir
+from jaxstyle.config import Config, DataConfig, GanConfig, TargetConfig
 from jaxstyle.stylegan2 import exports, transfer
 from jaxstyle.stylegan2 import state as state_lib
 from tests import tiny
+
+
+def _from(root, **changes):
+    """A config that starts from the run in `root`."""
+    return tiny.config(transfer=str(root), **changes)
 
 
 def _finished(root, config):
@@ -35,7 +41,7 @@ def _named(tree):
 def test_a_run_of_the_same_shape_is_taken_over_whole(tmp_path):
     donor = _finished(tmp_path, tiny.config(seed=1))
     fresh = state_lib.create(tiny.config())
-    state = transfer.started_from(tmp_path, fresh)
+    state = transfer.started_from(_from(tmp_path), fresh)
     for ours, theirs in (
         (state.g_params, donor.g_ema),
         (state.g_ema, donor.g_ema),
@@ -68,10 +74,10 @@ def test_a_run_of_the_same_shape_is_taken_over_whole(tmp_path):
 
 def test_another_resolution_shares_its_layers(tmp_path, caplog):
     donor = _finished(tmp_path, tiny.config(seed=1))
-    larger = tiny.config(data={"resolution": 16})
+    larger = _from(tmp_path, data={"resolution": 16})
     fresh = state_lib.create(larger)
     with caplog.at_level("INFO"):
-        state = transfer.started_from(tmp_path, fresh)
+        state = transfer.started_from(larger, fresh)
     theirs, before, after = (
         _named(tree) for tree in (donor.g_ema, fresh.g_ema, state.g_ema)
     )
@@ -97,14 +103,42 @@ def test_another_resolution_shares_its_layers(tmp_path, caplog):
 def test_a_folder_without_a_finished_run_is_named(tmp_path):
     state = state_lib.create(tiny.config())
     with pytest.raises(workdir.WorkdirError, match=r"gan\.transfer = .*none"):
-        transfer.started_from(tmp_path / "none", state)
+        transfer.started_from(_from(tmp_path / "none"), state)
 
 
 def test_networks_that_share_nothing_are_refused(tmp_path):
     _finished(tmp_path, tiny.config(w_dim=4, channel_base=16, channel_max=4))
-    state = state_lib.create(
-        tiny.config(w_dim=12, channel_base=48, channel_max=6)
-    )
+    config = _from(tmp_path, w_dim=12, channel_base=48, channel_max=6)
+    state = state_lib.create(config)
     # Biases of one number fit any layer; they are no start.
     with pytest.raises(workdir.WorkdirError, match="channel_base"):
-        transfer.started_from(tmp_path, state)
+        transfer.started_from(config, state)
+
+
+def test_a_run_of_more_classes_is_a_start(tmp_path):
+    """Its own question, of one finding or of five grades, plays no part."""
+    grades = Config(
+        data=DataConfig(
+            resolution=tiny.SIDE, class_names=("none", "some", "much")
+        ),
+        target=TargetConfig(kind="class", column=2),
+        gan=GanConfig(**tiny.GAN),
+    )
+    donor = _finished(tmp_path, grades)
+    state = transfer.started_from(
+        _from(tmp_path), state_lib.create(tiny.config())
+    )
+    np.testing.assert_array_equal(state.w_avg, donor.w_avg)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"data": {"resolution": 16}}, {"channel_max": 4}]
+)
+def test_only_layers_that_were_taken_over_are_frozen(tmp_path, changes):
+    _finished(tmp_path, tiny.config(seed=1))
+    same = _from(tmp_path, freeze_d=1)
+    transfer.started_from(same, state_lib.create(same))
+    other = _from(tmp_path, freeze_d=1, **changes)
+    message = r"gan\.freeze_d = 1: layer from_rgb .* frozen untrained"
+    with pytest.raises(workdir.WorkdirError, match=message):
+        transfer.started_from(other, state_lib.create(other))
