@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests import quick
@@ -30,11 +31,13 @@ def run(
     processes: int = 1,
     devices: int = 1,
     seconds: float = 900.0,
+    meanwhile: Callable[[list[subprocess.Popen]], None] = lambda _: None,
 ) -> list[tuple[int, str]]:
     """Runs `python -m module`; the exit status and output of each process.
 
-    Whatever still runs after `seconds` is killed, by SIGKILL because JAX
-    catches SIGTERM in one of several processes; its status is then -9.
+    `meanwhile` gets the processes that were started. Whatever still runs
+    after `seconds` is killed, by SIGKILL because JAX catches SIGTERM in one
+    of several processes; its status is then -9.
     """
     command = [sys.executable, "-m", module, *map(str, arguments)]
     common = []
@@ -56,6 +59,7 @@ def run(
                         stderr=subprocess.STDOUT,
                     )
                 children.append(child)
+            meanwhile(children)
             _wait(children, time.monotonic() + seconds)
         finally:
             for child in children:

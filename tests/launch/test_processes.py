@@ -6,6 +6,8 @@ number of devices.
 
 import dataclasses
 import shutil
+import signal
+import time
 from concurrent import futures
 
 import jax
@@ -187,6 +189,32 @@ def test_a_training_goes_on_with_other_devices(
     assert "Traceback" not in "".join(said)
     steps = _assert_same(made, f"longer_{run}", "by_one")
     assert steps[0] <= 4 and steps[-1] == 8
+
+
+def test_a_signal_to_one_process_stops_both_and_saves(made, by_two):
+    """Not to the first one, which writes."""
+    shutil.copytree(made / "by_two", made / "stopped")
+    stage = workdir.stage(_config(made), made / "stopped", "gan")
+
+    def terminate(children):
+        while all(child.poll() is None for child in children):
+            if run_log.read_metrics(stage.metrics)[-1]["step"] > 4:
+                children[1].send_signal(signal.SIGTERM)
+                return
+            time.sleep(0.1)
+
+    said = _launch(
+        *("train_gan", made, "stopped", "--config.gan.kimg=100"),
+        processes=2,
+        devices=2,
+        meanwhile=terminate,
+    )
+    step = run_log.read_metrics(stage.metrics)[-1]["step"]
+    assert step > 4 and (stage.checkpoints / str(step)).is_dir()
+    for words in said:
+        assert f"saving and stopping after step {step}" in words
+        assert "Traceback" not in words
+    assert f"stopped as asked, with step {step} of" in said[0]
 
 
 def _assert_same(folder, run, other):
