@@ -27,6 +27,7 @@ from jaxstyle.benchmark import (
     suites,
     timing,
 )
+from jaxstyle.data import pipeline
 from tests.benchmark import tiny
 
 SETTINGS = tiny.SETTINGS
@@ -258,12 +259,27 @@ def test_the_input_pipeline_is_held_against_training(
     monkeypatch, steps_of_no_time
 ):
     monkeypatch.setattr(input_pipeline, "_BATCHES", 2)
-    # The embedded images make no tiles of 8 px.
-    sizes = dataclasses.replace(SETTINGS, resolutions=(32,))
+    monkeypatch.setattr(input_pipeline, "_CROPS", 24)
+    opened, original = [], pipeline.open_split
+
+    def open_split(*given):
+        opened.append(original(*given))
+        return opened[-1]
+
+    monkeypatch.setattr(pipeline, "open_split", open_split)
+    sizes = dataclasses.replace(SETTINGS, resolutions=(8, 16))
     rows = _timed(input_pipeline.run(sizes))
-    assert [row["subject"] for row in rows] == ["input", "training"]
-    ratios = np.divide(rows[1]["seconds"], rows[0]["seconds"]) * 2
-    assert rows[0]["faster_than_training"]["max"] == pytest.approx(max(ratios))
+    assert [(row["resolution"], row["subject"]) for row in rows] == [
+        *[(8, "kept"), (8, "decoded"), (8, "training")],
+        *[(16, "kept"), (16, "decoded")],
+    ]
+    kept = [split._cache is not None for split in opened]
+    assert kept == [True, False, True, False]
+    assert pipeline.CACHE_BYTES > 0
+    for row in rows[:2]:
+        ratios = np.divide(rows[2]["seconds"], row["seconds"]) * 2
+        assert row["faster_than_training"]["max"] == pytest.approx(max(ratios))
+    assert all("faster_than_training" not in row for row in rows[2:])
 
 
 def test_first_steps_are_taken_in_fresh_processes(tmp_path):
