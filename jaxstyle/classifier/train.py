@@ -84,6 +84,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
             if begins and int(best.waited) >= config.classifier.patience:
                 break
             state, metrics = step(state, parallel.shard(_inputs(batches)))
+            log.saw(done, metrics)
             ends, stopped = done % per_epoch == 0, signals.requested(done)
             values, note = metrics, ""
             if ends:

@@ -92,6 +92,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
             state, metrics = step_fn(state, images)
 
             done = step + 1
+            log.saw(done, metrics)
             stopped = signals.requested(done)
             saving = done % checkpoint_steps == 0 or done == total or stopped
             # Each checkpoint has its line: what is saved was finite.
