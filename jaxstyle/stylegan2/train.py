@@ -89,10 +89,11 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
                 state, values = path(state, batch)
                 seen |= values
             state, values = main(state, batch)
-            newest |= seen | values
+            seen |= values
+            newest |= seen
 
             done = step + 1
-            log.saw(done, seen | values)
+            log.saw(done, seen)
             ended, stopped = done == total, signals.requested(done)
             saving = done % checkpoint_steps == 0 or ended or stopped
             measured = {}
