@@ -43,7 +43,8 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
 
     Raises:
       ConfigError: if the config asks for other images than a split.
-      PredictorError: if there is no such black box; before any training.
+      PredictorError: if there is no such black box, before any training; or
+        if finished stages explain another one.
       WorkdirError: if a split has no image that is asked about.
     """
     _refuse(config, root)
@@ -90,7 +91,12 @@ def _refuse(config: Config, root: str | Path) -> None:
             "launch.render` afterwards"
         )
     if config.predictor.kind != "checkpoint":
-        predictors.load(config, root)
+        predictor = predictors.load(config, root)
+        # What would be skipped must be this model's, whatever its config.
+        for name in ("direction", "render"):
+            if workdir.is_complete(config, root, name):
+                folder = workdir.stage(config, root, name).path
+                predictors.require_recorded(folder, predictor, config)
 
 
 def _require_asked(config: Config, root: str | Path) -> None:

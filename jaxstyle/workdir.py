@@ -209,16 +209,19 @@ def begin(config: config_lib.Config, workdir: str | Path, name: str) -> Stage:
 def _make(here: Stage) -> None:
     recorded = here.path / "config.json"
     if here.path.exists() and not _resumable(here, recorded):
-        aside = _free_name(here.path)
-        logging.warning(
-            "%s was made under another config; it now lies in %s",
-            here.path,
-            aside,
-        )
-        here.path.rename(aside)
+        set_aside(here.path, "another config")
     here.path.mkdir(parents=True, exist_ok=True)
     (here.path / "complete.json").unlink(missing_ok=True)
     write_json(recorded, here.config)
+
+
+def set_aside(folder: Path, made_for: str) -> None:
+    """Renames a folder to `<folder>.previous-N`, with a warning."""
+    aside = _free_name(folder)
+    logging.warning(
+        "%s was made under %s; it now lies in %s", folder, made_for, aside
+    )
+    folder.rename(aside)
 
 
 def finish(here: Stage, result: dict[str, Any], seconds: float) -> None:

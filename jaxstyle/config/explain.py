@@ -98,6 +98,8 @@ class DirectionConfig:
             self.nuisances,
             "name each column once",
         )
+        require_positive("direction", self, "samples")
+        require_natural("direction", self, "bootstraps")
         require(
             len(self.regularisation) > 0 and min(self.regularisation) > 0,
             "direction.regularisation",
@@ -181,6 +183,7 @@ class WalkConfig:
             "choose 'train', 'val' or 'test'",
         )
         require_positive("walk", self, "batch_size", "writer_threads")
+        require_natural("walk", self, "limit", "refinements")
 
 
 @dataclass
@@ -265,3 +268,6 @@ class ReportConfig:
 
     images: int = 40
     title: str = "Counterfactual explanations"
+
+    def __post_init__(self) -> None:
+        require_natural("report", self, "images")

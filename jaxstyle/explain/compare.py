@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxstyle import run_log, workdir
+from jaxstyle import predictors, run_log, workdir
 from jaxstyle.config import Config
 from jaxstyle.config.checks import require
 from jaxstyle.data import pipeline
@@ -42,6 +42,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         "directions are compared on a split; leave it empty",
     )
     stage = workdir.begin(config, root, "compare_directions")
+    predictors.claim(stage.path, predictors.load(config, root), config)
     files = compare_files.Files(stage.path)
     methods = compare_walks.METHODS
     waiting = [method for method in methods if not files.is_done(method)]

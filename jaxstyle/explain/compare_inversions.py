@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jaxstyle import parallel, workdir
+from jaxstyle import parallel, predictors, workdir
 from jaxstyle.config import Config
 from jaxstyle.config.checks import require
 from jaxstyle.encoder import train as encoder_train
@@ -51,6 +51,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     )
     parallel.require_one_process("comparing inversions")
     stage = workdir.begin(config, root, "compare_inversions")
+    predictors.claim(stage.path, predictors.load(config, root), config)
     files = Files(stage.path)
     configs = ways(config)
     for number, (way, mine) in enumerate(configs.items(), 1):

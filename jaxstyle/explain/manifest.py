@@ -8,7 +8,7 @@ own, which `gather` joins.
 
 import csv
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ IMAGE_FIELDS = (
 )
 # Before the name of each of `data.columns` in images.csv.
 CARRIED = "column."
+# Its column with the digests of files that are no prepared split's.
+SOURCE = "source_digest"
 
 
 class Manifest:
@@ -118,6 +120,32 @@ def gather(frames: Path, images: Path, carried: Sequence[str] = ()) -> None:
         # Images without frames would not be whole: they go first.
         their_images.unlink()
         their_frames.unlink()
+
+
+def keep(
+    frames: Path,
+    images: Path,
+    carried: Sequence[str],
+    wanted: Callable[[Mapping[str, str]], bool],
+) -> list[str]:
+    """Takes the images that are not wanted out of both tables.
+
+    Args:
+      frames: path of the table with one row per frame.
+      images: path of the table with one row per image.
+      carried: its columns after `IMAGE_FIELDS`.
+      wanted: of an image's row.
+
+    Returns:
+      The ids of those that were taken out.
+    """
+    fields = (*IMAGE_FIELDS, *carried)
+    rows = [row["image_id"] for row in read(images) if not wanted(row)]
+    if rows:
+        _write(images, fields, (row for row in read(images) if wanted(row)))
+        # Opened, to sweep out their frames.
+        Manifest(frames, images, carried)
+    return rows
 
 
 def read(path: Path) -> Iterator[dict[str, str]]:

@@ -43,11 +43,13 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     stage = workdir.begin(config, root, "project")
     images = sources.open_images(_as_walked(config), root)
     examine = Examiner(config, root)
+    if examine.predictor is not None:
+        predictors.claim(stage.path, examine.predictor, config)
     files = project_files.Files(stage.path, examine.columns, config.target)
     waiting = {
         position
         for position, image_id in enumerate(images.ids)
-        if not files.is_done(image_id)
+        if not files.is_done(image_id, images.digest(position))
     }
     done = len(images.ids) - len(waiting)
     progress = run_log.Progress("project", len(images.ids), "images", done)
@@ -55,7 +57,7 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
         ids = [images.ids[position] for position in positions]
         for position, item in zip(positions, examine(ids, batch), strict=True):
             if position in waiting:
-                files.write(item)
+                files.write(item, images.digest(position))
                 done += 1
         progress.update(done)
     # What could not be read has no row.
@@ -83,19 +85,20 @@ class Examiner:
 
     Attributes:
       columns: names of the numbers that each image gets.
+      predictor: f, where it can be asked.
     """
 
     def __init__(self, config: Config, root: str | Path) -> None:
         self._config = config
         self._codec = encoder_train.load(config, root)
         self._project = projection.load(config, root, self._codec)
-        self._predictor = encoder_train.predictor_if_trained(config, root)
+        self.predictor = encoder_train.predictor_if_trained(config, root)
         self.columns = [
             f"{name}_{when}"
             for name in _MEASURES
             for when in ("before", "after")
         ]
-        if self._predictor is not None:
+        if self.predictor is not None:
             self.columns += ["f_real", "f_before", "f_after"]
             self.columns += ["gap_before", "gap_after"]
 
@@ -142,11 +145,11 @@ class Examiner:
                     images, shown
                 ),
             }
-        if self._predictor is None:
+        if self.predictor is None:
             return numbers
         for when, shown in ({"real": images} | pictures).items():
             numbers[f"f_{when}"] = predictors.probability(
-                self._predictor, shown, self._config
+                self.predictor, shown, self._config
             )
         for when in pictures:
             numbers[f"gap_{when}"] = np.abs(

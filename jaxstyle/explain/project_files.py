@@ -19,6 +19,9 @@ from jaxstyle.config import TargetConfig
 from jaxstyle.report import sheet
 from jaxstyle.report.colours import to_rgb
 
+# Beside the arrays of an image: the digest of its file, "" for a split's.
+_SOURCE = "source_digest"
+
 
 @dataclasses.dataclass(frozen=True)
 class Projected:
@@ -56,18 +59,23 @@ class Files:
         for name in ("codes", "images"):
             (folder / name).mkdir(exist_ok=True)
 
-    def is_done(self, image_id: str) -> bool:
-        """Whether both files are whole and hold every number."""
-        numbers = self._numbers(image_id)
-        return numbers is not None and self._strip(image_id).exists()
+    def is_done(self, image_id: str, digest: str = "") -> bool:
+        """Whether both files are whole, and of the file of that digest."""
+        whole = self._whole(image_id)
+        return (
+            whole is not None
+            and str(whole.get(_SOURCE, "")) == digest
+            and self._strip(image_id).exists()
+        )
 
-    def write(self, item: Projected) -> None:
-        """Writes the strip, then the code."""
+    def write(self, item: Projected, digest: str = "") -> None:
+        """Writes the strip, then the code and what file it is of."""
         strip, code = self._strip(item.image_id), self._code(item.image_id)
         with workdir.replacing(strip) as draft:
             _picture(item, self._target).save(draft, format="PNG")
         with workdir.replacing(code) as draft, draft.open("wb") as file:
-            np.savez(file, **item.arrays, **item.numbers)  # type: ignore[arg-type]
+            known: Any = {**item.arrays, **item.numbers, _SOURCE: digest}
+            np.savez(file, **known)
 
     def write_table(
         self, ids: Sequence[str], targets: Sequence[str]
@@ -79,7 +87,11 @@ class Files:
         """
         path = self._folder / "projections.csv"
         fields = ("image_id", "target", *self._columns, "code", "strip")
-        rows = [self._numbers(image_id) or {} for image_id in ids]
+        wholes = [self._whole(image_id) or {} for image_id in ids]
+        rows = [
+            {name: float(whole[name]) for name in self._columns}
+            for whole in wholes
+        ]
         with (
             workdir.replacing(path) as draft,
             draft.open("w", newline="", encoding="utf-8") as file,
@@ -103,8 +115,8 @@ class Files:
             for name in self._columns
         }
 
-    def _numbers(self, image_id: str) -> dict[str, float] | None:
-        """What the image's file says; None if it is not whole."""
+    def _whole(self, image_id: str) -> dict[str, np.ndarray] | None:
+        """What the image's file holds; None if it lacks or tears anything."""
         try:
             # NumPy leaves a file open that it cannot read.
             with (
@@ -113,7 +125,7 @@ class Files:
             ):
                 # Reading checks each array against its checksum.
                 whole = {name: arrays[name] for name in arrays.files}
-            return {name: float(whole[name]) for name in self._columns}
+            return whole if set(self._columns) <= set(whole) else None
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
 

@@ -8,6 +8,7 @@ batch, and a bounded number of images is in memory at any time.
 """
 
 import collections
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from concurrent import futures
@@ -57,6 +58,8 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     def begun() -> list[str]:
         for part in _parts(stage):
             part.unlink()
+        gathered()
+        _drop_changed(stage, images)
         return gathered()
 
     done = set(parallel.on_main(begun))
@@ -82,6 +85,30 @@ def run(config: Config, root: str | Path) -> dict[str, Any]:
     result = parallel.on_main(summary)
     workdir.finish(stage, result, time.monotonic() - started)
     return result
+
+
+def _drop_changed(stage: workdir.Stage, images: sources.Images) -> None:
+    """Takes out what is rendered of files that are gone, or now others."""
+    current = {
+        name: images.digest(position)
+        for position, name in enumerate(images.ids)
+    }
+    dropped = manifest.keep(
+        stage.manifest,
+        stage.summary,
+        _carried(images),
+        lambda row: (
+            current.get(row["image_id"]) == row.get(manifest.SOURCE, "")
+        ),
+    )
+    if dropped:
+        logging.warning(
+            "%s: %d image(s) rendered before are gone or have other content "
+            "now; their rows are taken out: %s",
+            stage.summary,
+            len(dropped),
+            ", ".join(dropped[:10]),
+        )
 
 
 def _my_share(waiting: Sequence[int], batch_size: int) -> list[int]:
@@ -156,7 +183,7 @@ def _render(
             sizes = images.sizes[positions].tolist()
             writing = [
                 pool.submit(
-                    _write, config, stage.path, item, size, images.cells(n)
+                    _write, config, stage.path, item, size, _cells(images, n)
                 )
                 for n, item, size in zip(
                     positions, rendered, sizes, strict=True
@@ -278,8 +305,15 @@ class Explainer:
 
 
 def _carried(images: sources.Images) -> list[str]:
-    """What images.csv calls the carried columns."""
-    return [manifest.CARRIED + name for name in images.columns]
+    """What images.csv calls the columns after those of every image."""
+    names = [manifest.CARRIED + name for name in images.columns]
+    return [*names, manifest.SOURCE] if images.digests else names
+
+
+def _cells(images: sources.Images, position: int) -> dict[str, str]:
+    """An image's values of these."""
+    values = [*images.cells(position).values(), images.digest(position)]
+    return dict(zip(_carried(images), values, strict=False))
 
 
 def _write(
@@ -291,8 +325,7 @@ def _write(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Writes one image's files; its rows, the carried columns with them."""
     image, frames = render_files.write(config, folder, item, size)
-    carried = {manifest.CARRIED + name: cells[name] for name in cells}
-    return image | carried, frames
+    return image | cells, frames
 
 
 def _record(

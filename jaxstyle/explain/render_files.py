@@ -73,8 +73,12 @@ def write(
     )
     save_png(directory / original, item.original)
     captions = [f"f {config.target.shown(p)}" for p in item.judged]
+    # Pictures travel without the tables.
+    mark = "" if item.flip_frame >= 0 else " (not explained)"
     whole = item if config.data.fit == "crop" else _unpadded(item, size)
-    strips.save_animation(directory / animation, whole.frames, captions)
+    strips.save_animation(
+        directory / animation, whole.frames, [text + mark for text in captions]
+    )
     _strip(config, whole, captions).save(
         directory / strip, compress_level=strips.COMPRESSION
     )
@@ -180,7 +184,9 @@ def _strip(config: Config, item: Rendered, captions: list[str]) -> Image.Image:
     ]
     after = [
         strips.Tile(
-            "difference", strips.difference_map(item.frames[shown], recon), ""
+            "difference",
+            strips.difference_map(item.frames[shown], recon),
+            "" if item.flip_frame >= 0 else f"not explained: {item.status}",
         )
     ]
     if item.heat is not None:

@@ -1,6 +1,7 @@
 """The images to explain: a prepared split, a folder, or a list of files."""
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,8 @@ class Images:
       sizes: height and width before resizing in pixels, int32 [N, 2]; of
         files known once they are read, zeros before.
       columns: what else is known, as `pipeline.Split.columns`.
+      digests: of the files, which tell whether a file of the same name is
+        still the same; none for a prepared split.
       refused: files that are none of them, and images that `batches` could
         not read.
     """
@@ -46,6 +49,11 @@ class Images:
     sizes: np.ndarray
     refused: list[Refusal] = dataclasses.field(default_factory=list)
     columns: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    digests: Sequence[str] = ()
+
+    def digest(self, position: int) -> str:
+        """That of an image's file; "" for one of a split."""
+        return self.digests[position] if self.digests else ""
 
     def cells(self, position: int) -> dict[str, str]:
         """The columns of an image; what is not known is ""."""
@@ -184,7 +192,7 @@ def _of_files(
 ) -> Images:
     """Every frame of every file, up to the limit."""
     limit = config.walk.limit
-    places, names, refused, told = [], [], [], []
+    places, names, digests, refused, told = [], [], [], [], []
     for name, path in listed(place).items():
         if limit and len(names) >= limit:
             break
@@ -197,9 +205,12 @@ def _of_files(
             continue
         # Of a long path the end tells most.
         base = known.of(name) if known else records.stem(name[-100:])
+        digest = _digest(path)
+        digest = known.of(digest) if known else digest
         for frame, mark in zip(contents.frames, contents.marks, strict=True):
             places.append((path, frame))
             names.append(base + mark)
+            digests.append(digest)
     if not names:
         raise problems.DataError(str(place), told)
     refusals.warn(told)
@@ -215,7 +226,19 @@ def _of_files(
         unit = np.stack([sample.image for sample in some])
         return unit * np.float32(2) - np.float32(1)
 
-    return Images(ids, [""] * len(ids), read, sizes, refused)
+    return Images(
+        ids,
+        [""] * len(ids),
+        read,
+        sizes,
+        refused,
+        digests=digests[: limit or None],
+    )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _probe(path: Path, place: Path, config: Config) -> files.Contents:

@@ -15,7 +15,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from jaxstyle import predictors, workdir
+from jaxstyle import parallel, predictors, workdir
 from jaxstyle.classifier import beside
 from jaxstyle.config import Config, PredictorConfig, TargetConfig
 from jaxstyle.data import linked, pipeline
@@ -28,7 +28,8 @@ def taught(
 ) -> tuple[Config, Any]:
     """The student's config and parameters; trained where it is not yet.
 
-    Goes on where an earlier training was stopped.
+    Goes on where an earlier training was stopped. One that learnt the
+    answers to another question is moved aside.
 
     Args:
       config: the run's.
@@ -45,6 +46,9 @@ def taught(
         saved.
     """
     mine, folder = config_of(config), workdir.student(root)
+    asked = predictors.recorded(folder).get("target")
+    if asked and asked != dataclasses.asdict(config.target):
+        parallel.on_main(lambda: workdir.set_aside(folder, "another question"))
     predictors.require_recorded(folder, predictor, config)
 
     def relabelled(rows: linked.Rows) -> linked.Rows:

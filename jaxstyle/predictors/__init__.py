@@ -6,12 +6,18 @@ from jaxstyle.predictors.probability import logit, probability
 from jaxstyle.predictors.probe import fingerprint, identity
 from jaxstyle.predictors.protocol import Predictor, PredictorError
 from jaxstyle.predictors.question import asked_logit
-from jaxstyle.predictors.record import record, recorded, require_recorded
+from jaxstyle.predictors.record import (
+    claim,
+    record,
+    recorded,
+    require_recorded,
+)
 
 __all__ = [
     "Predictor",
     "PredictorError",
     "asked_logit",
+    "claim",
     "fingerprint",
     "identity",
     "load",

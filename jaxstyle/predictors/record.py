@@ -30,6 +30,16 @@ def record(
     return told
 
 
+def claim(folder: Path, predictor: Predictor, config: Config) -> None:
+    """`require_recorded`, then `record`: a stage's work is of one model.
+
+    Raises:
+      PredictorError: if what lies there is another model's.
+    """
+    require_recorded(folder, predictor, config)
+    record(folder, predictor, config)
+
+
 def recorded(folder: Path) -> dict[str, Any]:
     """What `record` wrote there; empty if nothing."""
     path = folder / _FILE

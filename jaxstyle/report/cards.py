@@ -80,7 +80,7 @@ def _story(walk: Walk, question: Question) -> Markup:
         return join(
             says,
             element("b", "Not explained: ", class_="why"),
-            f"asked for {ends[walk.asked]}, and it was not reached.",
+            f"asked for {ends[walk.asked]}, but: {walk.status}.",
         )
     flip = walk.frames[walk.flip_frame]
     return join(

@@ -322,6 +322,19 @@ def test_progress_counts_all_walks(compared, tmp_path, monkeypatch):
     assert told[-1][1] == METHODS[-1]
 
 
+def test_methods_of_two_models_are_not_compared(compared, tmp_path):
+    """What was measured before f was replaced stays; nothing is added."""
+    config, whole, *_ = compared
+    root = tmp_path / "run"
+    shutil.copytree(whole, root, symlinks=True)
+    told = _folder(config, root) / "predictor.json"
+    record = workdir.read_json(told)
+    record["probe_answers"] = np.add(record["probe_answers"], 0.1).tolist()
+    workdir.write_json(told, record)
+    with pytest.raises(predictors.PredictorError, match="another model"):
+        compare.run(config, root)
+
+
 def test_only_splits_are_compared(compared, tmp_path):
     config, root, _ = compared
     config = dataclasses.replace(

@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxstyle import workdir
-from jaxstyle.config import ConfigError, PredictorConfig, ProjectConfig
+from jaxstyle import predictors, workdir
+from jaxstyle.config import (
+    ConfigError,
+    PredictorConfig,
+    ProjectConfig,
+    TargetConfig,
+)
 from jaxstyle.data import pseudonyms
 from jaxstyle.encoder import projection
 from jaxstyle.encoder import train as encoder_train
@@ -128,12 +133,12 @@ def test_resume_projects_only_what_is_missing(projected, tmp_path, monkeypatch):
     root = _another(whole, tmp_path)
     write, written = project_files.Files.write, []
 
-    def dying(self, item):
+    def dying(self, item, digest):
         if len(written) == 5:
             (root / "project" / "codes" / "half.npz.draft").write_bytes(b"PK")
             raise Killed
         written.append(item.image_id)
-        write(self, item)
+        write(self, item, digest)
 
     with monkeypatch.context() as patch:
         patch.setattr(project_files.Files, "write", dying)
@@ -173,6 +178,36 @@ def test_resume_projects_only_what_is_missing(projected, tmp_path, monkeypatch):
     asked.clear()
     assert project.run(config, root) == result
     assert asked == []
+
+
+def test_an_image_is_done_while_its_file_is_the_same(tmp_path):
+    """And its picture and every number are there."""
+    files = project_files.Files(tmp_path, ["psnr_after"], TargetConfig())
+    item = project_files.Projected(
+        image_id="one",
+        panels=[np.zeros((8, 8, 1), np.float32)] * 3,
+        arrays={"code": np.zeros((1, 4), np.float32)},
+        numbers={"psnr_after": 20.0},
+    )
+    files.write(item, "as it was")
+    assert files.is_done("one", "as it was")
+    assert not files.is_done("one", "another")
+    assert not files.is_done("one")
+    assert not files.is_done("two", "as it was")
+    more = project_files.Files(tmp_path, ["ssim_after"], TargetConfig())
+    assert not more.is_done("one", "as it was")
+
+
+def test_another_model_is_refused(projected, tmp_path):
+    config, whole, _ = projected
+    root = tmp_path / "run"
+    shutil.copytree(whole, root)
+    told = root / "project" / "predictor.json"
+    record = workdir.read_json(told)
+    record["probe_answers"] = np.add(record["probe_answers"], 0.1).tolist()
+    workdir.write_json(told, record)
+    with pytest.raises(predictors.PredictorError, match="another model"):
+        project.run(config, root)
 
 
 def test_the_batch_size_does_not_matter(projected, tmp_path):

@@ -249,7 +249,7 @@ def test_strips_of_wide_images_have_no_bars(made, tmp_path, fit, cut):
         latent=np.linspace(0.1, 0.9, rendering.FRAMES),
         lambdas=np.linspace(-1, 1, rendering.FRAMES),
         reconstruction_frame=3,
-        flip_frame=-1,
+        flip_frame=rendering.FRAMES - 1,
         status="flipped",
         sparse=None,
     )

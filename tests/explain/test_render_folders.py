@@ -17,6 +17,7 @@ from jaxstyle.explain import (
     search,
     sources,
 )
+from jaxstyle.report import sheet
 from tests.explain import rendering
 
 
@@ -107,6 +108,83 @@ def test_good_images_are_rendered_among_bad_ones(rendered, tmp_path):
         shutil.copy(original, inbox / f"{number}.png")
     result = render.run(settings, root)
     assert (result["images"], result["refused"]) == (9, 1)
+
+
+def test_files_that_are_others_now_are_rendered_anew(
+    rendered, tmp_path, caplog
+):
+    """An inbox is filled again with files of the same names."""
+    config, whole, _ = rendered
+    root = rendering.another(whole, tmp_path)
+    rows, _, folder = rendering.tables(config, whole)
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+
+    def fill(**files):
+        for name, number in files.items():
+            original = folder / rows[number]["original"]
+            shutil.copy(original, inbox / f"{name}.png")
+
+    fill(a=0, b=1, c=2)
+    settings = _with_images(config, inbox)
+    assert render.run(settings, root)["images"] == 3
+    before, _, place = rendering.tables(settings, root, "render_images")
+    kept = place / before[2]["strip"]
+    written = kept.stat().st_mtime_ns
+    assert "other content" not in caplog.text
+
+    fill(a=5, d=3)
+    (inbox / "b.png").unlink()
+    assert render.run(settings, root)["images"] == 3
+    after, frames, _ = rendering.tables(settings, root, "render_images")
+    of = pseudonyms.existing(root).of
+    found = {row["image_id"]: row for row in after}
+    assert set(found) == {of("a.png"), of("c.png"), of("d.png")}
+    for name, number in {"a": 5, "c": 2, "d": 3}.items():
+        judged = float(found[of(f"{name}.png")]["predictor_original"])
+        expected = float(rows[number]["predictor_original"])
+        assert judged == pytest.approx(expected, abs=0.01)
+    assert len({rows[n]["predictor_original"] for n in (0, 5)}) == 2
+    assert len(frames) == 3 * rendering.FRAMES
+    assert kept.stat().st_mtime_ns == written
+    assert "2 image(s) rendered before are gone or have other" in caplog.text
+    # The salted name of the content, not its plain digest.
+    digest = sources._digest(inbox / "a.png")
+    assert found[of("a.png")]["source_digest"] == of(digest) != digest
+
+
+@pytest.mark.parametrize("status", [search.NO_FLIP, search.NOT_EXPLAINED])
+def test_pictures_of_walks_that_explain_nothing_say_so(
+    made, tmp_path, monkeypatch, status
+):
+    texts = []
+    monkeypatch.setattr(
+        sheet.Sheet, "_text", lambda self, x, y, text, *_: texts.append(text)
+    )
+    frames = np.linspace(-1, 1, 3 * 8 * 8 * 3, dtype=np.float32)
+    frames = frames.reshape(3, 8, 8, 3)
+    item = render_files.Rendered(
+        image_id="one",
+        target="",
+        original=frames[1],
+        frames=frames,
+        heat=None,
+        judged_original=0.2,
+        judged=np.array([0.1, 0.2, 0.3]),
+        latent=np.array([0.1, 0.2, 0.3]),
+        lambdas=np.array([-1.0, 0.0, 1.0]),
+        reconstruction_frame=1,
+        flip_frame=-1,
+        status=status,
+        sparse=None,
+    )
+    render_files.write(made[0], tmp_path, item, (8, 8))
+    assert f"not explained: {status}" in texts
+    assert texts.count("f 0.20 (not explained)") == 1
+    texts.clear()
+    found = dataclasses.replace(item, flip_frame=2, status=search.FLIPPED)
+    render_files.write(made[0], tmp_path, found, (8, 8))
+    assert texts and not any("not explained" in text for text in texts)
 
 
 def test_a_folder_of_damaged_images_is_no_success(made, tmp_path):

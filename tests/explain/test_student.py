@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -86,6 +87,28 @@ def test_another_f_is_refused(parts):
 
     with pytest.raises(predictors.PredictorError, match="another model"):
         student.taught(config, root, Another())
+
+
+def test_another_question_is_taught_anew(parts, tmp_path, monkeypatch):
+    """The answers to the one before are moved aside, and not refused."""
+    config, root, _, _ = parts
+    folder = workdir.student(tmp_path)
+    shutil.copytree(workdir.student(root), folder, symlinks=True)
+    other = dataclasses.replace(
+        config, target=dataclasses.replace(config.target, threshold=0.3)
+    )
+    taught = []
+
+    def trained(config, root, mine, where, relabelled):
+        taught.append(where.exists())
+        return {"test": {"auc": 1.0}}
+
+    monkeypatch.setattr(student.beside, "trained", trained)
+    monkeypatch.setattr(student.predictors, "parameters", lambda *_: None)
+    for settings in (config, other):
+        student.taught(settings, tmp_path, _f(config, root))
+    assert taught == [True, False]
+    assert folder.with_name("student.previous-1").exists()
 
 
 def test_f_itself_judges_the_ways_that_it_proposes(parts):

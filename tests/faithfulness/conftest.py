@@ -17,7 +17,6 @@ from jaxstyle.explain import direction, render
 from jaxstyle.faithfulness import planting
 from tests import made_run
 from tests.faithfulness import small
-from tests.stylegan2.conftest import quick_compilation  # noqa: F401
 
 # Of the known classifier, from its end to its start.
 LAYERS = ("logits", "stage_1_block_0", "stage_0_block_0", "stem")

@@ -69,6 +69,14 @@ def test_from_images_to_the_page(
     (root / "report" / "complete.json").unlink()
     monkeypatch.setitem(pipeline._RUN, "report", pipeline.build.run)
     assert pipeline.run(config, root) == result
+    if black_box is not None:
+        # Its config is what it was, and its answers are not.
+        before = stripes.probability
+        monkeypatch.setattr(
+            stripes, "probability", lambda images: before(images)[:, ::-1]
+        )
+        with pytest.raises(predictors.PredictorError, match="another model"):
+            pipeline.run(config, root)
 
 
 def test_what_cannot_end_well_is_not_begun(tmp_path):

@@ -173,7 +173,8 @@ def test_a_walk_without_flip_offers_none(browser, page):
     _open(browser, page)
     card = _card(browser, "tile_0003")
     _wait(browser, card, 0)
-    assert "it was not reached" in _part(card, ".story").text
+    story = _part(card, ".story").text
+    assert story.endswith(", but: no flip inside the trust limit.")
     badge = _part(card, ".trust").text
     assert badge == "not explained no flip inside the trust limit"
     buttons = card.find_elements("css selector", "button")

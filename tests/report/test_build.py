@@ -117,7 +117,8 @@ def test_tables_have_captions_and_headers_a_scope(page):
 def test_failures_are_counted_and_shown(page):
     text = _read(page).text
     assert "7 of 9 rendered images flip; 2 of 9 are not explained" in text
-    assert text.count("no flip inside the trust limit") == 2
+    # On each badge, and in each story.
+    assert text.count("no flip inside the trust limit") == 4
     assert "not for diagnosis" in text
 
 
