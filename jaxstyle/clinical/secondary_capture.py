@@ -203,9 +203,9 @@ def _image(series: Series, frame: Frame) -> dict[str, Any]:
 def _derivation(picture: canvas.Canvas) -> Sequence[str]:
     return (
         f"{canvas.WORDS}.",
-        "Frame G(E(x) + lambda alpha) of a walk in the latent space of a",
-        "generative network; no pixel is of the original image x. Black bars",
-        "that made it square are cut off. Each pixel is repeated",
+        "Frame of a walk in the latent space of a generative network, from",
+        "its reconstruction of an image (lambda = 0); no pixel is of that",
+        "image itself. Each pixel is repeated",
         f"{picture.scale} x {picture.scale} times; the first is at row",
         f"{picture.top + 1}, column {picture.left + 1}. What is burned in lies",
         "around the image, not on it.",

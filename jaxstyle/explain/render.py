@@ -168,6 +168,8 @@ def _render(
     )
     explain = Explainer(config, root)
     parallel.on_main(lambda: _name_model(config, root, stage, explain))
+    # Each process asks an f of its own.
+    predictors.require_recorded(stage.path, explain.predictor, config)
     progress = run_log.Progress("render", len(waiting), "images")
     done, unread = 0, len(images.refused)
     wanted = frozenset(waiting)

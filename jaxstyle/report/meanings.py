@@ -46,8 +46,9 @@ MEANINGS = {
     "walk.flip_rate": Meaning(
         _WALK,
         "Flip rate",
-        "Share of test images whose decision by f changes to the other class "
-        "before the walk leaves the region where the generator is trusted.",
+        "Share of rendered images whose decision by f changes to the other "
+        "class before the walk leaves the region where the generator is "
+        "trusted.",
         "{:.1%}",
     ),
     "walk.monotonicity": Meaning(
@@ -76,7 +77,7 @@ MEANINGS = {
         _CHANGE,
         "Still the same image",
         "Share of counterfactuals that a fixed untrained network finds "
-        "nearer to their own test image than to every other one.",
+        "nearer to their own image than to every other rendered one.",
         "{:.1%}",
     ),
     "walk.proximity_ssim": Meaning(
@@ -89,8 +90,8 @@ MEANINGS = {
     "reconstruction.agreement": Meaning(
         _RECONSTRUCTION,
         "Same decision",
-        "Share of test images whose reconstruction f decides for as for the "
-        "image itself; all others are not explained and count as failures.",
+        "Share of rendered images whose reconstruction f decides for as for "
+        "the image itself; all others are not explained and count as failures.",
         "{:.1%}",
     ),
     "reconstruction.gap": Meaning(
@@ -153,13 +154,13 @@ MEANINGS = {
         _MORE_CHANGE,
         "Change in features",
         "The change between the reconstruction and the flip as a fixed "
-        "untrained network sees it: 1 would be as far as from one test image "
-        "to another.",
+        "untrained network sees it: 1 would be as far as from one image to "
+        "another.",
     ),
     "walk.cout": Meaning(
         _MORE_CHANGE,
         "Transition score (COUT)",
-        "Whether f turns early as the pixels of the test image are replaced "
+        "Whether f turns early as the pixels of the image are replaced "
         "by the counterfactual’s, those that changed most first: 1 means at "
         "once, −1 means never.",
     ),
@@ -224,7 +225,7 @@ MEANINGS = {
 
 # The few to read first.
 HEADLINES = {
-    "walk.flip_rate": "of test images flip to the other class",
+    "walk.flip_rate": "of rendered images flip to the other class",
     "predictor.auc": "AUC of the classifier f",
     "latent.auc_vs_predictor": "AUC of the direction against f",
     "reconstruction.gap": "mean shift of f by reconstructing",

@@ -126,7 +126,7 @@ def test_columns_are_those_of_the_tables():
         named(f"column of `{name}.csv`") for name in ("manifest", "images")
     )
     assert sorted(frame) == sorted(manifest.FRAME_FIELDS)
-    assert sorted(image) == sorted(manifest.IMAGE_FIELDS)
+    assert sorted(image) == sorted([*manifest.IMAGE_FIELDS, manifest.SOURCE])
     told = STAGES["prepare_data"].read_text("utf-8")
     columns = re.search(r"Columns of `index.csv`: (.*?)\n\n", told, re.S)
     # `data.columns` is a setting.
