@@ -46,9 +46,7 @@ def taught(
         saved.
     """
     mine, folder = config_of(config), workdir.student(root)
-    asked = predictors.recorded(folder).get("target")
-    if asked and asked != dataclasses.asdict(config.target):
-        parallel.on_main(lambda: workdir.set_aside(folder, "another question"))
+    parallel.on_main(lambda: _set_aside_other_answers(config, folder))
     predictors.require_recorded(folder, predictor, config)
 
     def relabelled(rows: linked.Rows) -> linked.Rows:
@@ -62,6 +60,13 @@ def taught(
     told = beside.trained(config, root, mine, folder, relabelled)
     logging.info("student: its AUC against f is %.3f", told["test"]["auc"])
     return mine, predictors.parameters(mine, folder)
+
+
+def _set_aside_other_answers(config: Config, folder: Path) -> None:
+    """What was taught the answers to another question than the config's."""
+    asked = predictors.recorded(folder).get("target")
+    if asked and asked != dataclasses.asdict(config.target):
+        workdir.set_aside(folder, "another question")
 
 
 def config_of(config: Config) -> Config:
