@@ -205,9 +205,9 @@ def _name_model(
       PredictorError: if the direction, or walks that are rendered already,
         are another model's.
     """
-    for folder in (workdir.stage(config, root, "direction").path, stage.path):
-        predictors.require_recorded(folder, explain.predictor, config)
-    predictors.record(stage.path, explain.predictor, config)
+    direction = workdir.stage(config, root, "direction").path
+    predictors.require_recorded(direction, explain.predictor, config)
+    predictors.claim(stage.path, explain.predictor, config)
 
 
 class Explainer:
@@ -314,8 +314,11 @@ def _carried(images: sources.Images) -> list[str]:
 
 def _cells(images: sources.Images, position: int) -> dict[str, str]:
     """An image's values of these."""
-    values = [*images.cells(position).values(), images.digest(position)]
-    return dict(zip(_carried(images), values, strict=False))
+    known = images.cells(position)
+    cells = {manifest.CARRIED + name: known[name] for name in known}
+    if images.digests:
+        cells[manifest.SOURCE] = images.digest(position)
+    return cells
 
 
 def _write(

@@ -26,7 +26,7 @@ def record(
       PredictorError: if f's answers are not probabilities.
     """
     told = identity(predictor, config)
-    workdir.write_json(folder / _FILE, told)
+    _write(folder, told)
     return told
 
 
@@ -36,8 +36,9 @@ def claim(folder: Path, predictor: Predictor, config: Config) -> None:
     Raises:
       PredictorError: if what lies there is another model's.
     """
-    require_recorded(folder, predictor, config)
-    record(folder, predictor, config)
+    now = identity(predictor, config)
+    _require_same(folder, now)
+    _write(folder, now)
 
 
 def recorded(folder: Path) -> dict[str, Any]:
@@ -57,7 +58,15 @@ def require_recorded(
     Raises:
       PredictorError: if it is another model.
     """
-    then, now = recorded(folder), identity(predictor, config)
+    _require_same(folder, identity(predictor, config))
+
+
+def _write(folder: Path, told: dict[str, Any]) -> None:
+    workdir.write_json(folder / _FILE, told)
+
+
+def _require_same(folder: Path, now: dict[str, Any]) -> None:
+    then = recorded(folder)
     if not then or _same(then, now):
         return
     raise PredictorError(

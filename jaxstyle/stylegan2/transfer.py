@@ -26,9 +26,12 @@ def started_from(config: config_lib.Config, state: GanState) -> GanState:
     """
     root = config.gan.transfer
     found = exports.load(_recorded(root), root)
-    _check_frozen(config, state.d_params, found["d_params"])
-    d_params = _grafted("D", state.d_params, found["d_params"], root)
-    g_ema = _grafted("G", state.g_ema, found["g_ema"], root)
+    fitting = _fitting(state.d_params, found["d_params"])
+    _check_frozen(config, state.d_params, fitting)
+    d_params = _grafted("D", state.d_params, fitting, root)
+    g_ema = _grafted(
+        "G", state.g_ema, _fitting(state.g_ema, found["g_ema"]), root
+    )
     same_w = found["w_avg"].shape == state.w_avg.shape
     return dataclasses.replace(
         state,
@@ -54,17 +57,24 @@ def _recorded(root: str) -> config_lib.Config:
     return config_lib.from_dict({"data": images, "gan": recorded["gan"]})
 
 
-def _check_frozen(config: config_lib.Config, own: Any, donor: Any) -> None:
+def _fitting(tree: Any, other: Any) -> dict[Any, Any]:
+    """The other tree's arrays, by path, that have this one's shapes."""
+    donors = dict(jax.tree.leaves_with_path(other))
+    return {
+        path: donors[path]
+        for path, leaf in jax.tree.leaves_with_path(tree)
+        if path in donors and donors[path].shape == leaf.shape
+    }
+
+
+def _check_frozen(
+    config: config_lib.Config, tree: Any, fitting: dict[Any, Any]
+) -> None:
     """Refuses to keep layers that nothing has trained."""
-    shapes = [
-        {
-            name: jax.tree.map(lambda leaf: leaf.shape, layer)
-            for name, layer in tree["params"].items()
-        }
-        for tree in (own, donor)
-    ]
+    paths = [path for path, _ in jax.tree.leaves_with_path(tree)]
+    untrained = {path[1].key for path in paths if path not in fitting}
     for name in networks.frozen_layers(config):
-        if shapes[0][name] != shapes[1].get(name):
+        if name in untrained:
             raise workdir.WorkdirError(
                 f"gan.freeze_d = {config.gan.freeze_d}: layer {name} of D "
                 f"would be frozen untrained, for the one in gan.transfer = "
@@ -74,31 +84,20 @@ def _check_frozen(config: config_lib.Config, own: Any, donor: Any) -> None:
             )
 
 
-def _grafted(name: str, tree: Any, other: Any, root: str) -> Any:
-    donors = dict(jax.tree.leaves_with_path(other))
-    leaves, structure = jax.tree.flatten_with_path(tree)
-    fits = [
-        path in donors and donors[path].shape == leaf.shape
-        for path, leaf in leaves
-    ]
+def _grafted(name: str, tree: Any, fitting: dict[Any, Any], root: str) -> Any:
     # Biases of single numbers fit any network; kernels tell.
-    if not any(
-        fit and leaf.ndim > 1
-        for fit, (_, leaf) in zip(fits, leaves, strict=True)
-    ):
+    if not any(leaf.ndim > 1 for leaf in fitting.values()):
         raise workdir.WorkdirError(
             f"gan.transfer = {root!r}: none of the layers of its {name} "
             "has the shape of one here; use the same channel_base, "
             "channel_max and w_dim"
         )
+    leaves, structure = jax.tree.flatten_with_path(tree)
     logging.info(
         "%s: %d of %d arrays taken over from %s",
         name,
-        sum(fits),
-        len(fits),
+        len(fitting),
+        len(leaves),
         root,
     )
-    return structure.unflatten(
-        donors[path] if fit else leaf
-        for fit, (path, leaf) in zip(fits, leaves, strict=True)
-    )
+    return structure.unflatten(fitting.get(path, leaf) for path, leaf in leaves)

@@ -6,6 +6,7 @@ from jaxstyle import workdir
 from jaxstyle.config import Config, DataConfig, WalkConfig
 from jaxstyle.data import geometry
 from jaxstyle.explain import manifest, render_files, search
+from tests.explain import rendering
 
 SIDE, FRAMES = 16, 3
 ORIGINAL = 77
@@ -67,18 +68,14 @@ def _rendered(settings, number, shift):
         frames.append(padded * 2 - 1)
     shape = (SIDE, SIDE, channels)
     status = STATUSES[number]
-    return render_files.Rendered(
+    return rendering.walk_of(
+        np.stack(frames),
         image_id=f"case-{number}",
-        target="",
         original=np.full(shape, ORIGINAL / 127.5 - 1, np.float32),
-        frames=np.stack(frames),
-        heat=None,
         judged_original=0.9,
         judged=np.array([0.125, 0.75, 0.875]),
-        latent=np.array([0.1, 0.5, 0.9]),
         lambdas=np.array([-1.5, 0.0, 0.25]),
         reconstruction_frame=1,
         flip_frame=0 if status == search.FLIPPED else -1,
         status=status,
-        sparse=None,
     )

@@ -12,9 +12,10 @@ from jaxstyle import predictors, workdir
 from jaxstyle.clinical import export
 from jaxstyle.config import PredictorConfig, WalkConfig
 from jaxstyle.data import prepare
-from jaxstyle.explain import render, render_files, search
+from jaxstyle.explain import render, search
 from tests.clinical import planted
 from tests.data import images as data_images
+from tests.explain import rendering
 
 FILES = 6
 
@@ -27,20 +28,13 @@ class _Explainer:
 
     def __call__(self, ids, targets, images):
         return [
-            render_files.Rendered(
+            rendering.walk_of(
+                np.stack([images[n]] * 3),
                 image_id=ids[n],
                 target=targets[n],
-                original=images[n],
-                frames=np.stack([images[n]] * 3),
-                heat=None,
-                judged_original=0.1,
                 judged=np.array([0.1, 0.1, 0.9]),
-                latent=np.array([0.1, 0.1, 0.9]),
-                lambdas=np.arange(3.0),
-                reconstruction_frame=0,
                 flip_frame=2,
                 status=search.FLIPPED,
-                sparse=None,
             )
             for n in range(len(ids))
         ]

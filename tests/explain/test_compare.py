@@ -23,6 +23,7 @@ from jaxstyle.explain import (
     search,
 )
 from tests import made_run
+from tests.explain import rendering
 
 METHODS = compare_walks.METHODS
 LIMIT = 9
@@ -327,10 +328,7 @@ def test_methods_of_two_models_are_not_compared(compared, tmp_path):
     config, whole, *_ = compared
     root = tmp_path / "run"
     shutil.copytree(whole, root, symlinks=True)
-    told = _folder(config, root) / "predictor.json"
-    record = workdir.read_json(told)
-    record["probe_answers"] = np.add(record["probe_answers"], 0.1).tolist()
-    workdir.write_json(told, record)
+    rendering.record_another_model(_folder(config, root))
     with pytest.raises(predictors.PredictorError, match="another model"):
         compare.run(config, root)
 

@@ -20,6 +20,7 @@ from jaxstyle.encoder import projection
 from jaxstyle.encoder import train as encoder_train
 from jaxstyle.explain import project, project_files, sources
 from tests import made_run
+from tests.explain import rendering
 
 COUNT, STEPS = 7, 12
 
@@ -202,10 +203,7 @@ def test_another_model_is_refused(projected, tmp_path):
     config, whole, _ = projected
     root = tmp_path / "run"
     shutil.copytree(whole, root)
-    told = root / "project" / "predictor.json"
-    record = workdir.read_json(told)
-    record["probe_answers"] = np.add(record["probe_answers"], 0.1).tolist()
-    workdir.write_json(told, record)
+    rendering.record_another_model(root / "project")
     with pytest.raises(predictors.PredictorError, match="another model"):
         project.run(config, root)
 

@@ -238,20 +238,16 @@ def test_strips_of_wide_images_have_no_bars(made, tmp_path, fit, cut):
     frames = random.uniform(-1, 1, (rendering.FRAMES, 8, 8, 3)).astype(
         np.float32
     )
-    item = render_files.Rendered(
+    item = rendering.walk_of(
+        frames,
         image_id="wide",
-        target="",
-        original=frames[0],
-        frames=frames,
         heat=np.ones((8, 8), np.float32),
         judged_original=0.2,
         judged=np.linspace(0.1, 0.9, rendering.FRAMES),
-        latent=np.linspace(0.1, 0.9, rendering.FRAMES),
         lambdas=np.linspace(-1, 1, rendering.FRAMES),
         reconstruction_frame=3,
         flip_frame=rendering.FRAMES - 1,
         status="flipped",
-        sparse=None,
     )
     render_files.write(settings, tmp_path, item, (4, 8))
     folder = tmp_path / "frames" / "wide"

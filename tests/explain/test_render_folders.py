@@ -163,20 +163,12 @@ def test_pictures_of_walks_that_explain_nothing_say_so(
     )
     frames = np.linspace(-1, 1, 3 * 8 * 8 * 3, dtype=np.float32)
     frames = frames.reshape(3, 8, 8, 3)
-    item = render_files.Rendered(
-        image_id="one",
-        target="",
-        original=frames[1],
-        frames=frames,
-        heat=None,
+    item = rendering.walk_of(
+        frames,
         judged_original=0.2,
         judged=np.array([0.1, 0.2, 0.3]),
-        latent=np.array([0.1, 0.2, 0.3]),
-        lambdas=np.array([-1.0, 0.0, 1.0]),
         reconstruction_frame=1,
-        flip_frame=-1,
         status=status,
-        sparse=None,
     )
     render_files.write(made[0], tmp_path, item, (8, 8))
     assert f"not explained: {status}" in texts
@@ -228,21 +220,7 @@ def test_memory_does_not_grow_with_the_folder(made, tmp_path, monkeypatch):
 
         def __call__(self, ids, targets, images):
             return [
-                render_files.Rendered(
-                    image_id=ids[n],
-                    target="",
-                    original=images[n],
-                    frames=np.stack([images[n]] * 3),
-                    heat=None,
-                    judged_original=0.1,
-                    judged=np.full(3, 0.1),
-                    latent=np.full(3, 0.1),
-                    lambdas=np.arange(3.0),
-                    reconstruction_frame=0,
-                    flip_frame=-1,
-                    status=search.NO_FLIP,
-                    sparse=None,
-                )
+                rendering.walk_of(np.stack([images[n]] * 3), image_id=ids[n])
                 for n in range(len(ids))
             ]
 

@@ -140,8 +140,7 @@ def test_the_result_and_the_files(whole):
     assert grids == ["kimg_00000.032.png", "kimg_00000.064.png"]
     with Image.open(stage.samples / grids[-1]) as grid:
         assert grid.size == (8 * tiny.SIDE, 8 * tiny.SIDE)
-    kept = [p.name for p in stage.checkpoints.iterdir() if p.name.isdigit()]
-    assert sorted(kept) == ["6", "8"]
+    assert sorted(_saved(stage)) == ["6", "8"]
 
 
 def test_what_is_exported_is_the_average(whole):
